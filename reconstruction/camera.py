@@ -1,0 +1,88 @@
+"""Pinhole camera without distortion, and the pose of a head before it. OpenCV's frame: x right, y down, z forward."""
+
+import cv2
+import numpy as np
+
+FACING = np.diag([1.0, -1.0, -1.0])  # head axes of a face that looks straight into the camera
+FOCAL_TO_SIZE = 1.2
+
+
+def default_camera_matrix(width: int, height: int, focal: float | None = None) -> np.ndarray:
+    """(3, 3) pixels, for a recording whose camera is unknown.
+
+    The focal length is assumed to be 1.2 times the longer side, a field of view of 45 degrees along it: between webcams
+    and laptop cameras (about 1.0, 53 degrees) and phones' main cameras in video mode (1.3 to 1.4). A wrong focal length
+    trades almost wholly against distance, which is why distances are not read as measurements.
+    """
+    f = float(focal) if focal else FOCAL_TO_SIZE * max(width, height)
+    return np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1]])
+
+
+def project(points: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.ndarray | None = None) -> np.ndarray:
+    """(..., N, 2) pixels of `points` (..., N, 3), metres, head frame; in the camera frame where no pose is given.
+
+    camera_from_head : (..., 4, 4)
+    """
+    points = np.asarray(points)
+    if camera_from_head is not None:
+        rotation, translation = camera_from_head[..., :3, :3], camera_from_head[..., :3, 3]
+        points = points @ np.swapaxes(rotation, -1, -2) + translation[..., None, :]
+    image = points @ np.asarray(camera_matrix).T
+    return image[..., :2] / np.maximum(image[..., 2:], 1e-6)
+
+
+def rotation_from_axis_angle(axis_angle: np.ndarray) -> np.ndarray:
+    """(3,) radians to (3, 3)."""
+    return cv2.Rodrigues(np.asarray(axis_angle, np.float64))[0]
+
+
+def axis_angle_from_rotation(rotation: np.ndarray) -> np.ndarray:
+    """(3, 3) to (3,) radians."""
+    return cv2.Rodrigues(np.asarray(rotation, np.float64))[0][:, 0]
+
+
+def camera_from_head(pose: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(4, 4) from a FaceSequence's head pose (3,), axis-angle against a face that looks into the camera, and translation."""
+    out = np.eye(4)
+    out[:3, :3] = FACING @ rotation_from_axis_angle(pose)
+    out[:3, 3] = translation
+    return out
+
+
+def head_pose(camera_from_head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of `camera_from_head`: pose (3,) and translation (3,)."""
+    return axis_angle_from_rotation(FACING @ camera_from_head[:3, :3]), camera_from_head[:3, 3].copy()
+
+
+def solve_pose(
+    points: np.ndarray, pixels: np.ndarray, camera_matrix: np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The pose of known points before the camera, robust to some that are wrong (cv2's SQPnP, then Levenberg-Marquardt
+    on the points within three robust standard deviations of the first answer).
+
+    points : (N, 3) metres, head frame, at least 6; pixels : (N, 2)
+    start : camera_from_head (4, 4) to start from, e.g. the frame before
+
+    Returns camera_from_head (4, 4), or None where no pose puts the points before the camera.
+    """
+    points = np.ascontiguousarray(points, np.float64)
+    pixels = np.ascontiguousarray(pixels, np.float64)
+    matrix = np.asarray(camera_matrix, np.float64)
+    if start is None:
+        ok, rotation, translation = cv2.solvePnP(points, pixels, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
+        if not ok or not np.isfinite(translation).all():
+            return None
+    else:
+        rotation, translation = cv2.Rodrigues(start[:3, :3].astype(np.float64))[0], start[:3, 3:].astype(np.float64)
+    keep = np.ones(len(points), bool)
+    out = np.eye(4)
+    for _ in range(3):
+        rotation, translation = cv2.solvePnPRefineLM(points[keep], pixels[keep], matrix, None, rotation, translation)
+        out[:3, :3], out[:3, 3] = cv2.Rodrigues(rotation)[0], translation[:, 0]
+        error = np.linalg.norm(project(points, matrix, out) - pixels, axis=1)
+        now = error <= max(3 * 1.4826 * float(np.median(error)), 1e-3)
+        if now.sum() < 6 or (now == keep).all():
+            break
+        keep = now
+    depth = points @ out[2, :3] + out[2, 3]
+    return out if np.isfinite(out).all() and bool((depth > 0).all()) else None

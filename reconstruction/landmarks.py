@@ -1,0 +1,180 @@
+"""478 points a frame, with confidence, from MediaPipe's bundled face mesh.
+
+The points and their ids are those of MediaPipe Face Mesh with refined eyes and lips: 0..467 the face, 468..472 the iris
+of the subject's right eye, 473..477 that of the left.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from reconstruction.quiet import quiet_stderr
+
+N_POINTS = 478
+
+# The iBUG 68 (Sagonas et al. 2013) in the mesh's ids: contour from the subject's right ear to the left, brows, nose,
+# eyes (each from the corner on the left of the picture, over the top), lips. The usual correspondence, with the brows'
+# outer ends moved to the tail of the hair; the contour is the mesh's outline, which on a turned head slides less than
+# iBUG's visible contour does.
+IBUG68 = np.array(
+    [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]
+    + [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
+    + [168, 197, 5, 4, 75, 97, 2, 326, 305]
+    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
+    + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]
+    + [78, 82, 13, 312, 308, 317, 14, 87]
+)
+
+_GRAPH = "modules/face_landmark/face_landmark_front_cpu.binarypb"
+_LANDMARKS, _PRESENCE = "multi_face_landmarks", "facelandmarkcpu__face_presence_score"
+_DETECTION_NODE = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__TensorsToDetectionsCalculator"
+_PRESENCE_NODE = "facelandmarkcpu__ThresholdingCalculator"
+_STEP_US = 33_333  # the graph wants rising time stamps; nothing in it depends on their spacing
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in one frame.
+
+    points : (478, 3) float32, pixels of the frame: x right, y down, z depth relative to the head's middle on the same
+        scale, smaller is nearer
+    confidence : 0 to 1, the landmark network's own estimate that its crop shows a face with these points
+        (the sigmoid of its face flag); it falls when the face is covered, turned far away or gone
+    box : (x0, y0, x1, y1) pixels, the points' bounding box; may reach outside the frame
+    """
+
+    points: np.ndarray
+    confidence: float
+    box: tuple[float, float, float, float]
+
+    @property
+    def points68(self) -> np.ndarray:
+        """(68, 3) the iBUG 68."""
+        return self.points[IBUG68]
+
+    @property
+    def interocular(self) -> float:
+        """Distance of the outer eye corners, pixels, in the image plane; the unit landmark errors are given in."""
+        return float(np.linalg.norm(self.points[263, :2] - self.points[33, :2]))
+
+
+class Detector(Protocol):
+    """Anything that finds faces in frames."""
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """Faces in a frame (H, W, 3) uint8, the largest first."""
+        ...
+
+
+class FaceMesh:
+    """MediaPipe's face mesh as a `Detector`; a context manager.
+
+    Parameters
+    ----------
+    tracking : follow faces from frame to frame. The state starts empty and nothing in it is random, so that the same
+        recording gives the same numbers: use a fresh detector for each recording. Off: every frame is taken alone.
+    max_faces : how many faces to look for
+    min_confidence : faces below are not reported, and tracking starts anew
+    """
+
+    def __init__(self, tracking: bool = True, max_faces: int = 1, min_confidence: float = 0.5):
+        os.environ.setdefault("GLOG_minloglevel", "3")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with quiet_stderr():
+            import mediapipe
+            from mediapipe.python._framework_bindings import resource_util
+
+            self._mediapipe: Any = mediapipe
+            root = os.path.dirname(os.path.dirname(mediapipe.__file__))
+            resource_util.set_resource_dir(root)
+            config = _configuration(os.path.join(root, "mediapipe", _GRAPH), min_confidence)
+            # MediaPipe's own FaceMesh class hides the presence score, so the same graph is run here directly
+            self._graph: Any = mediapipe.CalculatorGraph(graph_config=config)
+            self._faces: list[Any] = []
+            self._scores: list[float] = []
+            self._graph.observe_output_stream(_LANDMARKS, self._take_faces)
+            self._graph.observe_output_stream(_PRESENCE, self._take_score)
+            create = mediapipe.packet_creator
+            self._graph.start_run(
+                {
+                    "num_faces": create.create_int(max_faces),
+                    "use_prev_landmarks": create.create_bool(tracking),
+                    "with_attention": create.create_bool(True),
+                }
+            )
+            self._graph.wait_until_idle()
+        self._min_confidence = min_confidence
+        self._time = 0
+
+    def _take_faces(self, _: str, packet: Any) -> None:
+        self._faces = self._mediapipe.packet_getter.get_proto_list(packet)
+
+    def _take_score(self, _: str, packet: Any) -> None:
+        self._scores.append(self._mediapipe.packet_getter.get_float(packet))
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """Faces in a frame (H, W, 3) uint8, the largest first."""
+        height, width = rgb.shape[:2]
+        mp = self._mediapipe
+        image = mp.packet_creator.create_image_frame(
+            data=np.ascontiguousarray(rgb), image_format=mp.ImageFormat.SRGB, copy=True
+        )
+        self._faces, self._scores = [], []
+        first = self._time == 0
+        self._time += _STEP_US
+        if first:  # the networks are set up, loudly, on the first frame
+            with quiet_stderr():
+                self._run(image)
+        else:
+            self._run(image)
+        # one score for every crop looked at, in the order of the faces; those below the threshold gave no face
+        scores = [s for s in self._scores if s > self._min_confidence]
+        scores += [self._min_confidence] * (len(self._faces) - len(scores))
+        found = []
+        for face, score in zip(self._faces, scores, strict=False):
+            points = np.array([(p.x * width, p.y * height, p.z * width) for p in face.landmark], np.float32)
+            low, high = points[:, :2].min(0), points[:, :2].max(0)
+            found.append(Detection(points, float(score), (float(low[0]), float(low[1]), float(high[0]), float(high[1]))))
+        return sorted(found, key=lambda d: -(d.box[2] - d.box[0]) * (d.box[3] - d.box[1]))
+
+    def _run(self, image: Any) -> None:
+        self._graph.add_packet_to_input_stream("image", image.at(self._time))
+        self._graph.wait_until_idle()
+
+    def close(self) -> None:
+        """Free the networks."""
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _configuration(path: str, threshold: float) -> Any:
+    """The expanded graph at `path` with the face detector's and the landmark network's thresholds set."""
+    from mediapipe.calculators.tensor.tensors_to_detections_calculator_pb2 import TensorsToDetectionsCalculatorOptions
+    from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
+    from mediapipe.framework import calculator_pb2
+    from mediapipe.python._framework_bindings import validated_graph_config
+
+    validated = validated_graph_config.ValidatedGraphConfig()
+    validated.initialize(binary_graph_path=path)
+    config = calculator_pb2.CalculatorGraphConfig()
+    config.ParseFromString(validated.binary_config)
+    changes = {
+        _DETECTION_NODE: (TensorsToDetectionsCalculatorOptions, "min_score_thresh"),
+        _PRESENCE_NODE: (ThresholdingCalculatorOptions, "threshold"),
+    }
+    for node in config.node:
+        for packed in node.node_options if node.name in changes else ():
+            kind, field = changes[node.name]
+            options = kind.FromString(packed.value)
+            setattr(options, field, threshold)
+            packed.value = options.SerializeToString()
+    return config

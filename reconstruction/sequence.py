@@ -1,0 +1,207 @@
+"""FaceSequence: what a recording becomes, and its file ``<stem>.face.safetensors`` with the readable ``<stem>.face.json``.
+
+No pixel, path or name of the recording is stored.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reconstruction.errors import InputError
+from reconstruction.face_model import FaceModel, rotation_matrix
+from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
+from reconstruction.template import Template
+
+KIND, VERSION = "face-sequence", 1
+SUFFIX = ".face.safetensors"
+STATEMENT = "research use; not a diagnosis"
+FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)  # head axes of a face that looks straight into an OpenCV camera
+
+
+@dataclass(frozen=True)
+class FaceSequence:
+    """Parameters of one person in one recording; T frames, S shape and E expression components, J joints.
+
+    template, template_sha256 : the template the parameters belong to
+    expression_names, joint_names
+    shape : (S,) float32, standard deviations; one identity for the whole recording
+    shape_sd : (S,) float32, its standard error
+    expression : (T, E) float32, 0 neutral to 1 full
+    expression_sd : (E,) float32, standard error of one frame's expression
+    pose : (T, J, 3) float32, axis-angle, radians; joint 0 is the rotation of the head frame against a face that looks
+        straight into the camera: camera_from_head = diag(1, -1, -1) · R(pose[:, 0]), about the head frame's origin
+    translation : (T, 3) float32, metres, head frame's origin in the camera frame (OpenCV: x right, y down, z forward)
+    camera_matrix : (3, 3) float32, pixels
+    image_size : (width, height) pixels
+    time_s : (T,) float64, seconds from the start of the recording
+    valid : (T,) bool; frames without a trustworthy face are False and their parameters 0
+    quality : (T,) float32, 0 unusable to 1 good; the weight of a frame
+    reason : (T,) uint8, why a frame is not valid, index into `reason_names`, 0 for valid
+    frame_rate : frames per second
+    simulated : the person does not exist
+    provenance : software version, seed, settings; plain JSON values
+    """
+
+    template: str
+    template_sha256: str
+    expression_names: tuple[str, ...]
+    joint_names: tuple[str, ...]
+    shape: np.ndarray
+    shape_sd: np.ndarray
+    expression: np.ndarray
+    expression_sd: np.ndarray
+    pose: np.ndarray
+    translation: np.ndarray
+    camera_matrix: np.ndarray
+    image_size: tuple[int, int]
+    time_s: np.ndarray
+    valid: np.ndarray
+    quality: np.ndarray
+    reason: np.ndarray
+    reason_names: tuple[str, ...]
+    frame_rate: float
+    simulated: bool = False
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    @property
+    def camera_from_head(self) -> np.ndarray:
+        """(T, 4, 4) float32, head frame to OpenCV camera frame, metres."""
+        out = np.tile(np.eye(4, dtype=np.float32), (len(self), 1, 1))
+        out[:, :3, :3] = FACING @ rotation_matrix(torch.from_numpy(self.pose[:, 0])).numpy()
+        out[:, :3, 3] = self.translation
+        return out
+
+    def vertices(self, template: Template, frames: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """(T, V, 3) float32, metres, head frame: global rotation and translation left out, jaw, neck and eyes in."""
+        self.check_template(template)
+        pose = torch.from_numpy(self.pose[frames]).clone()
+        pose[:, 0] = 0
+        expression = torch.from_numpy(self.expression[frames])
+        shape = torch.from_numpy(self.shape)[None].expand(len(pose), -1)
+        model = FaceModel(template)
+        batches = [model(*part) for part in zip(shape.split(64), expression.split(64), pose.split(64), strict=True)]
+        return torch.cat(batches).numpy() if batches else np.zeros((0, len(template.v_template), 3), np.float32)
+
+    def neutral(self, template: Template) -> np.ndarray:
+        """(V, 3) float32, metres, head frame: the person's shape without expression or pose."""
+        self.check_template(template)
+        return template.v_template + template.shapedirs @ self.shape
+
+    def check_template(self, template: Template) -> None:
+        """Raise InputError unless the parameters belong to `template`."""
+        if self.template_sha256 != template.sha256:
+            raise InputError(
+                f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to {self.template} "
+                f"({self.template_sha256[:8]}); load that template or reconstruct the recording again."
+            )
+
+    def summary(self) -> dict[str, Any]:
+        """What a reader wants to know first; the sidecar."""
+        reasons = {n: int((self.reason == i).sum()) for i, n in enumerate(self.reason_names) if i}
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "statement": STATEMENT,
+            "simulated": self.simulated,
+            "template": self.template,
+            "frames": len(self),
+            "frames_used": int(self.valid.sum()),
+            "frames_left_out": {n: count for n, count in reasons.items() if count},
+            "seconds": round(float(self.time_s[-1] - self.time_s[0]) + 1 / self.frame_rate, 3) if len(self) else 0.0,
+            "frame_rate": self.frame_rate,
+            "image_size": list(self.image_size),
+            "expression_names": list(self.expression_names),
+            "joint_names": list(self.joint_names),
+            "arrays": {
+                "shape": "(S,) standard deviations",
+                "expression": "(T, E) 0 neutral to 1 full",
+                "pose": "(T, J, 3) axis-angle, radians; joint 0 against a face that looks straight into the camera",
+                "translation": "(T, 3) metres, OpenCV camera frame",
+                "time_s": "(T,) seconds",
+                "valid": "(T,) frames with a trustworthy face",
+            },
+            "provenance": self.provenance,
+        }
+
+
+_ARRAYS = {  # name: (dtype, shape with T, S, E, J by name)
+    "shape": (np.float32, "S"),
+    "shape_sd": (np.float32, "S"),
+    "expression": (np.float32, "TE"),
+    "expression_sd": (np.float32, "E"),
+    "pose": (np.float32, "TJ3"),
+    "translation": (np.float32, "T3"),
+    "camera_matrix": (np.float32, "33"),
+    "time_s": (np.float64, "T"),
+    "valid": (np.uint8, "T"),
+    "quality": (np.float32, "T"),
+    "reason": (np.uint8, "T"),
+}
+_FIELDS = (
+    "template",
+    "template_sha256",
+    "expression_names",
+    "joint_names",
+    "image_size",
+    "reason_names",
+    "frame_rate",
+    "simulated",
+    "provenance",
+)
+
+
+def save(sequence: FaceSequence, path: str | Path) -> Path:
+    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``; returns the path of the first.
+
+    Raises
+    ------
+    InputError
+        The path does not end in ``.face.safetensors``, or a number is not finite.
+    """
+    path = Path(path)
+    if not path.name.endswith(SUFFIX):
+        raise InputError(f"expected a file name ending in {SUFFIX}, got {path.name}; rename it.")
+    arrays = {name: np.asarray(getattr(sequence, name), dtype) for name, (dtype, _) in _ARRAYS.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
+    fields = asdict(sequence)
+    write_arrays(path, KIND, VERSION, arrays, {key: fields[key] for key in _FIELDS})
+    sidecar = json.dumps(sequence.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path.with_name(path.name.removesuffix(SUFFIX) + ".face.json"), sidecar.encode())
+    return path
+
+
+def load(path: str | Path) -> FaceSequence:
+    """Read a ``.face.safetensors`` file; the sidecar is not needed.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, of another kind or newer than this software.
+    """
+    arrays, header = read_arrays(path, KIND, VERSION)
+    for key in _FIELDS:
+        if key not in header:
+            raise InputError(f"expected {key!r} in the header of {path}, but it is missing; write the file anew.")
+    sizes: dict[str, int] = {
+        "3": 3,
+        "E": len(header["expression_names"]),
+        "J": len(header["joint_names"]),
+        "T": len(arrays.get("time_s", ())),
+        "S": len(arrays.get("shape", ())),
+    }
+    values = {
+        name: take(arrays, name, tuple(sizes[axis] for axis in axes), path).astype(dtype)
+        for name, (dtype, axes) in _ARRAYS.items()
+    }
+    values["valid"] = values["valid"].astype(bool)
+    fields = {key: tuple(header[key]) if isinstance(header[key], list) else header[key] for key in _FIELDS}
+    return FaceSequence(**values, **fields)

@@ -1,0 +1,1 @@
+"""The embedded templates, their calibrations and licences: data files, read through `reconstruction`."""
