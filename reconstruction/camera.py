@@ -42,7 +42,7 @@ def axis_angle_from_rotation(rotation: np.ndarray) -> np.ndarray:
 
 
 def camera_from_head(pose: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) from a FaceSequence's head pose (3,), axis-angle against a face that looks into the camera, and translation."""
+    """(4, 4) from a FaceSequence's head pose (3,), axis-angle against a face looking into the camera, and place."""
     out = np.eye(4)
     out[:3, :3] = FACING @ rotation_from_axis_angle(pose)
     out[:3, 3] = translation

@@ -4,8 +4,6 @@ The model is SMPL's (Loper et al. 2015) in FLAME's form (Li et al. 2017): vertic
 skin(v_template + shapedirs·shape + expressiondirs·expression + posedirs·(R(pose) - I), joints(shape), pose).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -33,29 +31,37 @@ class FaceModel(nn.Module):
     Parameters
     ----------
     template : the template
-    vertex_ids : (N,) vertices to compute; all of them by default. A subset makes landmark fits cheap: the joints are
-        still exact, because they depend on the shape alone.
+    embedding : compute these points instead of the vertices, each treated as a vertex whose rest place, directions and
+        skinning weights are interpolated in its triangle. Makes landmark fits cheap; the joints stay exact, because they
+        depend on the shape alone.
     """
 
-    def __init__(self, template: Template, vertex_ids: Sequence[int] | np.ndarray | None = None):
+    v_template: Tensor
+    directions: Tensor
+    joints_template: Tensor
+    joints_shape: Tensor
+    skinning_weights: Tensor
+
+    def __init__(self, template: Template, embedding: Embedding | None = None):
         super().__init__()
-        ids = np.arange(len(template.v_template)) if vertex_ids is None else np.asarray(vertex_ids)
 
         def keep(name: str, array: np.ndarray) -> None:
             self.register_buffer(name, torch.from_numpy(np.array(array, np.float32)))
 
-        keep("v_template", template.v_template[ids])
-        # one matrix for all linear parts: columns are shape, expression, pose
+        def at_points(field: np.ndarray) -> np.ndarray:
+            if embedding is None:
+                return field
+            return np.einsum("kc,kc...->k...", embedding.barycentric, field[embedding.triangles])
+
+        keep("v_template", at_points(template.v_template))
+        # one matrix for all linear parts: rows are shape, expression, pose
         self.sizes = (template.n_shape, template.n_expression, template.posedirs.shape[2])
-        keep(
-            "directions",
-            np.concatenate([template.shapedirs[ids], template.expressiondirs[ids], template.posedirs[ids]], 2)
-            .reshape(len(ids) * 3, -1)
-            .T,
-        )
+        parts = (template.shapedirs, template.expressiondirs, template.posedirs)
+        directions = np.concatenate([at_points(part) for part in parts], 2)
+        keep("directions", directions.reshape(-1, directions.shape[2]).T)
         keep("joints_template", template.joint_regressor @ template.v_template)
         keep("joints_shape", np.einsum("jv,vds->sjd", template.joint_regressor, template.shapedirs))
-        keep("skinning_weights", template.skinning_weights[ids])
+        keep("skinning_weights", at_points(template.skinning_weights))
         self.parents = [int(p) for p in template.parents]
 
     def joints(self, shape: Tensor) -> Tensor:

@@ -18,14 +18,16 @@ N_POINTS = 478
 # eyes (each from the corner on the left of the picture, over the top), lips. The usual correspondence, with the brows'
 # outer ends moved to the tail of the hair; the contour is the mesh's outline, which on a turned head slides less than
 # iBUG's visible contour does.
-IBUG68 = np.array(
-    [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]
-    + [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
-    + [168, 197, 5, 4, 75, 97, 2, 326, 305]
-    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
-    + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]
-    + [78, 82, 13, 312, 308, 317, 14, 87]
-)
+# fmt: off
+IBUG68 = np.array([
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
+    168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,
+    78, 82, 13, 312, 308, 317, 14, 87,
+])
+# fmt: on
 
 _GRAPH = "modules/face_landmark/face_landmark_front_cpu.binarypb"
 _LANDMARKS, _PRESENCE = "multi_face_landmarks", "facelandmarkcpu__face_presence_score"
@@ -136,7 +138,9 @@ class FaceMesh:
         for face, score in zip(self._faces, scores, strict=False):
             points = np.array([(p.x * width, p.y * height, p.z * width) for p in face.landmark], np.float32)
             low, high = points[:, :2].min(0), points[:, :2].max(0)
-            found.append(Detection(points, float(score), (float(low[0]), float(low[1]), float(high[0]), float(high[1]))))
+            found.append(
+                Detection(points, float(score), (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+            )
         return sorted(found, key=lambda d: -(d.box[2] - d.box[0]) * (d.box[3] - d.box[1]))
 
     def _run(self, image: Any) -> None:

@@ -1,6 +1,6 @@
 """Which frames to trust, and why not.
 
-A frame is left out for the first reason of `REASONS` that applies; what is left gets a weight from 0 to 1. Every limit
+A frame is left out for the first reason of `REASONS` that applies (the last is given by the fit); what is left gets a weight from 0 to 1. Every limit
 is a named constant below, chosen on recordings of real people: a sharp, frontal webcam face has to pass whole.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from reconstruction.landmarks import Detection
 
-REASONS = ("ok", "no face", "low confidence", "too small", "cut off", "extreme pose", "exposure", "blurred")
+REASONS = ("ok", "no face", "low confidence", "too small", "cut off", "extreme pose", "exposure", "blurred", "pose not solved")
 
 MIN_CONFIDENCE = (0.5, 0.9)  # (left out below, full weight from), of the detector's confidence
 MIN_INTEROCULAR = (24.0, 60.0)  # pixels between the outer eye corners

@@ -36,7 +36,7 @@ def look_at_camera(
     """A camera that frames a head for a figure; the same scale from every side.
 
     vertices : (V, 3) metres, head frame, what has to be in the picture
-    yaw, pitch : radians, the head turned to the subject's left and downwards: 0 frontal, 0.61 three-quarter, 1.57 profile
+    yaw, pitch : radians, the head turned to the subject's left and downwards; 0.61 three-quarter, 1.57 profile
     distance : metres from the middle of the head
     margin : share of the picture left free on each side
 
@@ -109,8 +109,8 @@ class Renderer:
     Parameters
     ----------
     width, height : pixels
-    backend : ``opengl``, ``raycast`` or ``auto``: OpenGL where a context can be had, else ray casting, said once through
-        `logging`. The environment variable ``FACE_ATLAS_RENDERER`` overrides ``auto``.
+    backend : ``opengl``, ``raycast`` or ``auto``: OpenGL where a context can be had, else ray casting, said once
+        through `logging`. The environment variable ``FACE_ATLAS_RENDERER`` overrides ``auto``.
 
     Raises
     ------
@@ -123,7 +123,7 @@ class Renderer:
         if backend == "auto":
             backend = os.environ.get(ENVIRONMENT, "auto")
         if backend not in ("auto", "opengl", "raycast"):
-            raise InputError(f"expected a renderer of 'auto', 'opengl' or 'raycast', got {backend!r}; choose one of these.")
+            raise InputError(f"expected a renderer of 'auto', 'opengl' or 'raycast', got {backend!r}; choose one.")
         self.backend = "raycast"
         if backend != "raycast":
             problem = _open_context()

@@ -198,10 +198,10 @@ def load(path: str | Path) -> FaceSequence:
         "T": len(arrays.get("time_s", ())),
         "S": len(arrays.get("shape", ())),
     }
-    values = {
+    values: dict[str, Any] = {
         name: take(arrays, name, tuple(sizes[axis] for axis in axes), path).astype(dtype)
         for name, (dtype, axes) in _ARRAYS.items()
     }
     values["valid"] = values["valid"].astype(bool)
-    fields = {key: tuple(header[key]) if isinstance(header[key], list) else header[key] for key in _FIELDS}
+    fields: dict[str, Any] = {key: tuple(header[key]) if isinstance(header[key], list) else header[key] for key in _FIELDS}
     return FaceSequence(**values, **fields)

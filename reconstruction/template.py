@@ -126,7 +126,7 @@ def save_template(template: Template, path: str | Path) -> None:
     used = np.flatnonzero(np.abs(template.posedirs).max(axis=(0, 1)) > 0)
     small = np.uint16 if len(template.v_template) < 2**16 else np.uint32
     joint, vertex = np.nonzero(template.joint_regressor)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "v_template": template.v_template.astype(np.float32),
         "shapedirs": template.shapedirs.astype(np.float16),
         "expressiondirs": template.expressiondirs.astype(np.float16),

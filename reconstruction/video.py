@@ -15,7 +15,7 @@ from reconstruction.quiet import quiet_stderr
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-import cv2  # noqa: E402
+import cv2
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv")
@@ -78,8 +78,8 @@ class Video:
             seconds = announced / self.native_rate
             if index < _COMPLETE * announced and time + 1 / self.native_rate < _COMPLETE * seconds:
                 raise InputError(
-                    f"expected {announced} frames in {self.path}, but the file ends after {index}; copy it again whole or "
-                    "cut it to its readable part."
+                    f"expected {announced} frames in {self.path}, but the file ends after {index}; copy it again whole "
+                    "or cut it to its readable part."
                 )
         finally:
             capture.release()
@@ -114,8 +114,8 @@ def open_video(path: str | Path, fps: str | float = "native") -> Video:
             ok, first = capture.read()
         if not ok or first is None:
             raise InputError(
-                f"expected a video, but no frame of {path} can be decoded; convert it to H.264 in an .mp4 file, or copy it "
-                "again."
+                f"expected a video, but no frame of {path} can be decoded; convert it to H.264 in an .mp4 file, or "
+                "copy it again."
             )
         height, width = first.shape[:2]
         announced = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -145,8 +145,8 @@ def _open(path: Path) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError(
-            f"expected a video, but {path} is none that can be decoded (damaged, cut off or another kind of file); play it "
-            "in a video player to check, and convert it to H.264 in an .mp4 file."
+            f"expected a video, but {path} is none that can be decoded (damaged, cut off or another kind of file); "
+            "play it in a video player to check, and convert it to H.264 in an .mp4 file."
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture

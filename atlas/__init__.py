@@ -1,0 +1,1 @@
+"""Parameters in; standard faces, biomarkers and matches out. Reads FaceSequence files and never touches a pixel."""

@@ -1,0 +1,166 @@
+"""The file of an atlas, ``atlas.safetensors``: everything a match needs, and what a report draws."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.atlas import KIND, VERSION, Atlas
+from atlas.calibration import Calibration
+from atlas.encoder import FittedEncoder
+from atlas.features import Scaler
+from atlas.matcher import Matcher
+from atlas.motion import MotionSpace
+from atlas.overlay import Overlay
+from atlas.standard_faces import StandardFace
+from reconstruction.errors import InputError
+from reconstruction.sequence import STATEMENT
+from reconstruction.storage import read_arrays, take, write_arrays
+
+FILE = "atlas.safetensors"
+WEIGHTS = ("linear", "inner", "bias", "outer")
+
+
+def save_atlas(atlas: Atlas, path: str | Path) -> None:
+    """Write ``atlas.safetensors``."""
+    encoder, scaler = atlas.matcher.encoder, atlas.matcher.encoder.scaler
+    arrays: dict[str, np.ndarray] = {
+        "metric": atlas.space.metric,
+        "scaler/mean": scaler.mean,
+        "scaler/sd": scaler.sd,
+        "scaler/basis": scaler.basis,
+        "encoder/prototypes": encoder.prototypes,
+        "encoder/group_z": atlas.matcher.group_z,
+        **{f"encoder/{name}": encoder.weights[name] for name in WEIGHTS},
+    }
+    faces: list[dict[str, Any]] = []
+    for group, of_group in atlas.standard_faces.items():
+        for stimulus, face in of_group.items():
+            scalars, found = _divided(face)
+            arrays |= {f"standard/{len(faces)}/{name}": array for name, array in found.items()}
+            faces.append(scalars | {"group": group, "stimulus": stimulus})
+    overlay_headers = []
+    for number, overlay in enumerate(atlas.overlays.values()):
+        scalars, found = _divided(overlay)
+        arrays |= {f"overlay/{number}/{name}": array for name, array in found.items()}
+        overlay_headers.append(scalars)
+    header = {
+        "statement": STATEMENT,
+        "simulated": atlas.simulated,
+        "template": atlas.template,
+        "template_sha256": atlas.template_sha256,
+        "groups": atlas.groups,
+        "reference": atlas.reference,
+        "stimuli": atlas.stimuli,
+        "motion": {
+            "names": atlas.space.names,
+            "n_expression": atlas.space.n_expression,
+            "joint_names": atlas.space.joint_names,
+        },
+        "features": scaler.names,
+        "standard_faces": faces,
+        "overlays": overlay_headers,
+        "steps": encoder.steps,
+        "whole": asdict(atlas.matcher.whole),
+        "single": asdict(atlas.matcher.single),
+        "coverage": atlas.matcher.coverage,
+        "digests": atlas.matcher.digests,
+        "cautions": atlas.matcher.cautions,
+        "evaluation": atlas.evaluation_summary,
+        "seed": atlas.seed,
+        "warnings": atlas.warnings,
+    }
+    write_arrays(path, KIND, VERSION, arrays, header)
+
+
+def load_atlas(path: str | Path) -> Atlas:
+    """Read an atlas: its file, or the folder that holds it.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is damaged or newer than this software.
+    """
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
+    arrays, header = read_arrays(path, KIND, VERSION)
+    try:
+        return _from_file(arrays, header, path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"expected a whole atlas in {path}, but {error} is missing or wrong; build it anew."
+        ) from error
+
+
+def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path) -> Atlas:
+    groups, stimuli = tuple(header["groups"]), tuple(header["stimuli"])
+    motion, features = header["motion"], tuple(header["features"])
+    size, rows, columns = len(motion["names"]), len(stimuli) + 1, len(features)
+    basis = take(arrays, "scaler/basis", (None, None), path)
+    k = basis.shape[1]
+    hidden = take(arrays, "encoder/bias", (1, None), path).shape[1]
+    shapes = {"linear": (k, k), "inner": (k, hidden), "bias": (1, hidden), "outer": (hidden, k)}
+    encoder = FittedEncoder(
+        scaler=Scaler(
+            features,
+            stimuli,
+            take(arrays, "scaler/mean", (rows, columns), path),
+            take(arrays, "scaler/sd", (rows, columns), path),
+            basis,
+        ),
+        weights={name: take(arrays, f"encoder/{name}", shape, path) for name, shape in shapes.items()},
+        prototypes=take(arrays, "encoder/prototypes", (len(groups), k), path),
+        steps=int(header["steps"]),
+        held_people=np.zeros((0, len(groups))),
+        held_single=np.zeros((0, len(groups))),
+    )
+    matcher = Matcher(
+        groups=groups,
+        encoder=encoder,
+        group_z=take(arrays, "encoder/group_z", (len(groups), columns), path),
+        whole=Calibration(**header["whole"]),
+        single=Calibration(**header["single"]),
+        coverage=float(header["coverage"]),
+        simulated=bool(header["simulated"]),
+        digests=tuple(header["digests"]),
+        cautions=tuple(header["cautions"]),
+    )
+    standard: dict[str, dict[str | None, StandardFace]] = {group: {} for group in groups}
+    for number, scalars in enumerate(header["standard_faces"]):
+        found = _collected(arrays, f"standard/{number}/")
+        standard[scalars["group"]][scalars["stimulus"]] = StandardFace(**(scalars | found))
+    made = [Overlay(**(s | _collected(arrays, f"overlay/{i}/"))) for i, s in enumerate(header["overlays"])]
+    return Atlas(
+        template=header["template"],
+        template_sha256=header["template_sha256"],
+        groups=groups,
+        reference=header["reference"],
+        stimuli=stimuli,
+        space=MotionSpace(
+            tuple(motion["names"]),
+            int(motion["n_expression"]),
+            tuple(motion["joint_names"]),
+            np.zeros((0, 3, size), np.float32),
+            take(arrays, "metric", (size, size), path),
+        ),
+        standard_faces=standard,
+        overlays={overlay.group: overlay for overlay in made},
+        matcher=matcher,
+        evaluation=None,
+        evaluation_summary=header["evaluation"],
+        simulated=bool(header["simulated"]),
+        seed=int(header["seed"]),
+        warnings=tuple(header["warnings"]),
+    )
+
+
+def _divided(item: StandardFace | Overlay) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A dataclass's plain values and its arrays, as float32."""
+    values = {field.name: getattr(item, field.name) for field in fields(item)}
+    arrays = {name: value.astype(np.float32) for name, value in values.items() if isinstance(value, np.ndarray)}
+    return {name: value for name, value in values.items() if name not in arrays}, arrays
+
+
+def _collected(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,6 @@
+"""Quantities a clinician can name, computed from face parameters: action units and movement measures."""
+
+from atlas.biomarkers.action_units import ACTION_UNITS, action_units, mean_action_units
+from atlas.biomarkers.measures import MEASURES, measures
+
+__all__ = ["ACTION_UNITS", "MEASURES", "action_units", "mean_action_units", "measures"]

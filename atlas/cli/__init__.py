@@ -1,0 +1,1 @@
+"""The command line ``face-atlas``: one module a command."""

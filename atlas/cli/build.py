@@ -1,0 +1,135 @@
+"""``face-atlas build``: from a cohort folder to an atlas."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from atlas.cohort import Cohort
+    from reconstruction.template import Template
+
+
+def build(
+    cohort: Annotated[Path, typer.Argument(help="Folder with participants.tsv and recordings in sub-* folders.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the atlas, its meshes, pictures and report.", show_default=False)
+    ],
+    reference: Annotated[
+        str | None, typer.Option(help="Group the others are compared with.", show_default="HC")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Template name or file.", show_default="that of the parameters, or atlas-head")
+    ] = None,
+    coverage: Annotated[
+        float, typer.Option(help="Share of people whose own group a match should not exclude; less decides more.")
+    ] = 0.9,
+    permutations: Annotated[
+        int, typer.Option(help="Shuffles for the p value of the evaluation; 0 for none.", min=0)
+    ] = 99,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same atlas.", min=0)] = 0,
+) -> None:
+    """Build an atlas: standard faces, overlays, encoder and matcher, its evaluation over held-out people, a report.
+
+    OUT/people.json tells how every person was matched when held out; it is personal data, the rest is not.
+    Videos without parameters are reconstructed first, into OUT/parameters; a build that was stopped goes on there.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from atlas.aggregation import aggregate_cohort
+    from atlas.atlas import build_atlas
+    from atlas.atlas_file import FILE, save_atlas
+    from atlas.cohort import load_cohort, reconstruct_videos
+    from atlas.figures import AtlasPictures
+    from atlas.gallery import write_gallery
+    from atlas.motion import motion_space
+    from atlas.report import write_report
+    from reconstruction.template import DEFAULT
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    parameters = out / "parameters"
+    people = load_cohort(cohort, parameters)
+    check_out(out)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(stage: str, done: int, of: int) -> None:
+            bar.update(task, description=stage, completed=done, total=of or None)
+
+        if people.videos:
+            people = reconstruct_videos(
+                people,
+                parameters,
+                lambda video, progress: _reconstruct(video, template or DEFAULT, seed, progress),
+                progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
+            )
+        head = _template_of(people, template)
+        space = motion_space(head)
+        faces, notes, warnings = aggregate_cohort(people, head, space, lambda done, of: show("aggregate", done, of))
+        atlas = build_atlas(
+            faces,
+            head,
+            space,
+            reference=reference,
+            coverage=coverage,
+            permutations=permutations,
+            seed=seed,
+            warnings=warnings,
+            progress=show,
+        )
+        show("write", 0, 0)
+        pictures = AtlasPictures(atlas, head, space)
+        write_gallery(pictures, out)
+        _write_json(out / "atlas.json", atlas.summary())
+        notes = [*people.warnings, *notes]
+        if atlas.evaluation is not None:
+            personal = {"simulated": atlas.simulated, **atlas.evaluation.people_json(), "notes": notes}
+            _write_json(out / "people.json", personal)
+        save_atlas(atlas, out / FILE)
+        report = write_report(atlas, people, out, pictures)
+    for warning in (*notes, *atlas.warnings):
+        console.print(f"note: {warning}", markup=False)
+    result = atlas.evaluation_summary
+    low, high = result["accuracy_interval"]
+    counts = ", ".join(f"{group} {faces[None].people}" for group, faces in atlas.standard_faces.items())
+    p = "" if result["p"] is None else f", p = {result['p']:.3f}"
+    console.print(
+        f"{out / FILE}: {'simulated people, ' if atlas.simulated else ''}{counts}; held-out people matched: "
+        f"{result['accuracy']:.0%} ({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})",
+        markup=False,
+    )
+    console.print(f"report: {report}", markup=False)
+
+
+def check_out(out: Path) -> None:
+    """Raise InputError where `out` cannot be a folder."""
+    from reconstruction.errors import InputError
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --out, but {out} is a file; name another.")
+
+
+def _reconstruct(video: Path, template: str, seed: int, progress: Any) -> Any:
+    from reconstruction.pipeline import reconstruct
+
+    return reconstruct(video, template=template, seed=seed, progress=progress)
+
+
+def _template_of(cohort: "Cohort", template: str | None) -> "Template":
+    """The template named, or the one that the first recording's parameters name."""
+    from reconstruction.sequence import load
+    from reconstruction.template import load_template
+
+    if template is not None:
+        return load_template(template)
+    return load_template(load(cohort.people[0].recordings[0].path).template)
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    import json
+
+    from reconstruction.storage import write_atomically
+
+    write_atomically(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

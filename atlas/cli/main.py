@@ -1,0 +1,75 @@
+"""``face-atlas``: the commands put together, and the one place where errors become a sentence and an exit status.
+
+Every command is a function in the module of its name; what is slow to import it imports when it runs.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from reconstruction import __version__
+from reconstruction.errors import InputError
+
+COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "demo")
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="face-atlas",
+    help="Face video to 3D face parameters, standard faces of groups, and matches. Research use; not a diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"face-atlas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _answering(command: Callable[..., None]) -> Callable[..., None]:
+    """`command`, with bad input and interruption turned into a sentence on stderr and an exit status."""
+
+    @wraps(command)
+    def answer(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except InputError as error:
+            _say(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            _say("interrupted; what was finished is kept.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return answer
+
+
+def _say(sentence: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"face-atlas: {sentence}", markup=False)
+
+
+for _name in COMMANDS:
+    if importlib.util.find_spec(f"atlas.cli.{_name}"):
+        app.command(_name)(_answering(getattr(importlib.import_module(f"atlas.cli.{_name}"), _name)))
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process: 0 done, 2 bad input or usage, 130 interrupted."""
+    app(arguments, prog_name="face-atlas")

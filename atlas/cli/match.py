@@ -1,0 +1,133 @@
+"""``face-atlas match``: people against an atlas's standard faces."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from atlas.atlas import Atlas
+    from atlas.matcher import Match
+    from reconstruction.sequence import FaceSequence
+
+
+def match(
+    atlas: Annotated[Path, typer.Argument(help="Folder of an atlas, or its atlas.safetensors.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Parameter files (.face.safetensors) or videos.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="JSON file for the result.", show_default="standard output")] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Template for videos, name or file.", show_default="the atlas's")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For reconstructing videos.", min=0)] = 0,
+) -> None:
+    """Match recordings against the standard faces. Research use; not a diagnosis.
+
+    One match for each input, and one of a person's inputs together where several lie in the same sub-* folder.
+    """
+    import json
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from atlas.atlas_file import load_atlas
+    from reconstruction.errors import InputError
+    from reconstruction.sequence import STATEMENT
+    from reconstruction.storage import write_atomically
+
+    reference = load_atlas(atlas)
+    for path in inputs:
+        if not path.is_file():
+            raise InputError(f"expected a .face.safetensors file or a video, but {path} is no file; check the path.")
+    if out is not None and out.is_dir():
+        raise InputError(f"expected a file for --out, but {out} is a folder; name a .json file in it.")
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("matching", total=None)
+
+        def show(path: Path, stage: str, done: int, of: int) -> None:
+            bar.update(task, description=f"{path.name}: {stage}", completed=done, total=of or None)
+
+        sequences = [_sequence(path, template or reference.template, seed, show) for path in inputs]
+    matches, people = match_all(reference, inputs, sequences)
+    document = {
+        "statement": STATEMENT,
+        "simulated": any(m.simulated for m in (*matches, *people)),
+        "groups": list(reference.groups),
+        "template": reference.template,
+        "evaluation": reference.evaluation_summary,
+        "matches": [m.to_json() for m in matches],
+        "people": [m.to_json() for m in people],
+    }
+    content = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if out is not None:
+        write_atomically(out, content.encode())
+    else:
+        typer.echo(content, nl=False)
+    for made in (*matches, *people):
+        chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
+        console.print(f"{made.input}: {made.decision} ({chances})", markup=False)
+    console.print(STATEMENT, markup=False)
+
+
+def match_all(
+    atlas: "Atlas", inputs: list[Path], sequences: list["FaceSequence"]
+) -> tuple[list["Match"], list["Match"]]:
+    """A match for every input, and one for every person with several; a recording's person is its sub-* folder."""
+    from dataclasses import replace
+
+    from atlas.aggregation import summarise
+    from atlas.cohort import person_of, stimulus_of
+    from reconstruction.errors import InputError
+
+    summaries, notes = [], []
+    for path, sequence in zip(inputs, sequences, strict=True):
+        notes.append(check_parameters(atlas, sequence, path))
+        try:
+            summaries.append(summarise(sequence, stimulus_of(path), atlas.space, atlas.units))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+    persons = [person_of(path) for path in inputs]
+    matches = []
+    for path, person, summary, note in zip(inputs, persons, summaries, notes, strict=True):
+        made = atlas.matcher.match([summary], str(path), person)
+        matches.append(replace(made, warnings=(*made.warnings, *note)))
+    people = []
+    for person in sorted({p for p in persons if p is not None and persons.count(p) > 1}):
+        mine = [i for i, p in enumerate(persons) if p == person]
+        made = atlas.matcher.match([summaries[i] for i in mine], person, person)
+        extra = tuple(dict.fromkeys(note for i in mine for note in notes[i]))
+        people.append(replace(made, warnings=(*made.warnings, *extra)))
+    return matches, people
+
+
+def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tuple[str, ...]:
+    """Warnings about parameters of another template; raises InputError where they cannot be compared at all."""
+    from reconstruction.errors import InputError
+
+    if sequence.template_sha256 == atlas.template_sha256:
+        return ()
+    joints = [name for name in atlas.space.joint_names if name not in sequence.joint_names]
+    if tuple(sequence.expression_names) != atlas.space.names[: atlas.space.n_expression] or joints:
+        raise InputError(
+            f"expected parameters of the atlas's template {atlas.template} ({atlas.template_sha256[:8]}), but "
+            f"{path} was made "
+            f"with {sequence.template} ({sequence.template_sha256[:8]}), whose expressions differ; reconstruct it with "
+            "the atlas's template."
+        )
+    return (
+        f"made with another version of the template ({sequence.template} {sequence.template_sha256[:8]}, the atlas has "
+        f"{atlas.template_sha256[:8]}): coefficients may not mean quite the same",
+    )
+
+
+def _sequence(path: Path, template: str, seed: int, show: Any) -> "FaceSequence":
+    """The parameters in a file, or reconstructed from a video."""
+    from reconstruction.sequence import SUFFIX, load
+
+    if path.name.endswith(SUFFIX):
+        return load(path)
+    from reconstruction.pipeline import reconstruct
+
+    return reconstruct(path, template=template, seed=seed, progress=lambda stage, done, of: show(path, stage, done, of))

@@ -1,0 +1,170 @@
+"""``face-atlas reconstruct``: recordings to parameter files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from reconstruction.sequence import FaceSequence
+
+
+def reconstruct(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Videos, pictures, or folders of them.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the parameter files.", show_default=False)],
+    template: Annotated[str, typer.Option(help="A template by name or file.")] = "atlas-head",
+    fps: Annotated[str, typer.Option(help="Frames per second to use, or 'native' for all.")] = "native",
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Do recordings anew that are already done.")] = False,
+) -> None:
+    """Reconstruct the face of every recording: writes NAME.face.safetensors and NAME.face.json.
+
+    Recordings whose parameter file is already there are skipped, so that an interrupted run can be taken up again. One
+    that cannot be used is named at the end, with status 2; the others are finished all the same.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from reconstruction.errors import InputError
+    from reconstruction.video import open_video
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    recordings = find_recordings(inputs)
+    targets = _targets(recordings, out)
+    bad: list[str] = []
+    usable = []
+    for recording in recordings:  # cheap looks first: a typing error should not wait behind an hour of work
+        try:
+            open_video(recording, fps)
+            usable.append(recording)
+        except InputError as error:
+            bad.append(str(error))
+    if usable:
+        from reconstruction.overlay_video import write_overlay
+        from reconstruction.pipeline import reconstruct as reconstruct_recording
+        from reconstruction.sequence import load, save
+        from reconstruction.template import load_template
+
+        faces = load_template(template)
+        rows: list[tuple[str, FaceSequence, str]] = []
+        bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(TextColumn("{task.description}"), *bars, console=console, transient=True) as bar:
+            whole = bar.add_task("recordings", total=len(usable), visible=len(usable) > 1)
+            part = bar.add_task("", total=None)
+
+            def show(stage: str, done: int, total: int) -> None:
+                bar.update(part, description=f"{recording.name}: {stage}", completed=done, total=total or None)
+
+            for recording in usable:
+                target = targets[recording]
+                film = target.with_name(target.name.removesuffix(".face.safetensors") + ".overlay.webm")
+                try:
+                    done_before = target.is_file() and not force
+                    if done_before:
+                        sequence = load(target)
+                    else:
+                        sequence = reconstruct_recording(
+                            recording,
+                            template=template,
+                            fps=fps,
+                            seed=seed,
+                            simulated=shows_simulated(recording),
+                            progress=show,
+                        )
+                        save(sequence, target)
+                    if overlay and not (done_before and film.is_file()):
+                        write_overlay(recording, sequence, faces, film, fps=fps, progress=show)
+                    rows.append((recording.name, sequence, "already done" if done_before else str(target)))
+                except InputError as error:
+                    bad.append(str(error))
+                bar.advance(whole)
+        _summarise(rows)
+    if bad:
+        for sentence in bad[:-1]:
+            console.print(f"face-atlas: {sentence}", markup=False)
+        raise InputError(bad[-1])
+
+
+def find_recordings(inputs: list[Path]) -> list[Path]:
+    """The recordings named, and those in the folders named, in order and once each."""
+    from reconstruction.errors import InputError
+    from reconstruction.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    suffixes = VIDEO_SUFFIXES + IMAGE_SUFFIXES
+    found: dict[Path, None] = {}
+    for path in inputs:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        inside = sorted(
+            p
+            for p in path.rglob("*")
+            if p.suffix.lower() in suffixes and not p.name.endswith(".overlay.webm") and not p.name.startswith(".")
+        )
+        if not inside:
+            raise InputError(
+                f"expected recordings ({', '.join(suffixes)}) in the folder {path}, but there are none; check the path."
+            )
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def shows_simulated(recording: Path) -> bool:
+    """Whether the ``participants.tsv`` above the recording calls its person simulated."""
+    import csv
+
+    folder = recording.resolve().parent
+    table = next((f / "participants.tsv" for f in folder.parents if (f / "participants.tsv").is_file()), None)
+    if table is None:
+        return False
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        return any(row.get("participant_id") == folder.name and row.get("simulated") == "yes" for row in rows)
+
+
+def _targets(recordings: list[Path], out: Path) -> dict[Path, Path]:
+    """The parameter file of every recording; below its ``sub-*`` folder where it lies in one."""
+    from reconstruction.errors import InputError
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --out, but {out} is a file; name a folder.")
+    targets: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    for recording in recordings:
+        person = recording.resolve().parent.name
+        folder = out / person if person.startswith("sub-") else out
+        target = folder / f"{recording.stem}.face.safetensors"
+        if target in taken:
+            raise InputError(
+                f"expected recordings with different names, but {taken[target]} and {recording} would both become "
+                f"{target}; rename one or reconstruct them into different folders."
+            )
+        targets[recording] = taken[target] = target
+    return targets
+
+
+def _summarise(rows: "list[tuple[str, FaceSequence, str]]") -> None:
+    """One line a recording on stdout: frames, used, left out and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("recording", "frames", "used", "left out", "parameters"):
+        table.add_column(heading, justify="right" if heading in ("frames", "used") else "left", overflow="fold")
+    for name, sequence, written in rows:
+        summary = sequence.summary()
+        left_out = ", ".join(f"{count} {reason}" for reason, count in summary["frames_left_out"].items())
+        table.add_row(name, str(summary["frames"]), str(summary["frames_used"]), left_out or "none", written)
+    Console(highlight=False).print(table)

@@ -1,0 +1,55 @@
+"""``face-atlas simulate``: a cohort of people who do not exist."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder of the cohort; must be new or empty.", show_default=False)],
+    people: Annotated[
+        int, typer.Option(help="How many people in all, spread evenly over the groups.", show_default=False)
+    ],
+    seconds: Annotated[float, typer.Option(help="Length of every recording.")] = 20.0,
+    video: Annotated[bool, typer.Option("--video", help="Render videos; their parameters go to truth/.")] = False,
+    effects: Annotated[
+        str, typer.Option(help="YAML file of group effects (group: {name: d}), 'default' or 'none'.")
+    ] = "default",
+    stimuli: Annotated[
+        str, typer.Option(help="Comma-separated; one recording of each for every person.")
+    ] = "happiness,anger,sadness,fear,neutral",
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 25.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 0,
+) -> None:
+    """Simulate people with a diagnosis: parameter files, or rendered videos as well.
+
+    Effects are differences to HC in person-level standard deviations of an action unit (AU12) or a measure (blink_rate,
+    blink_duration, head_speed, gaze_dispersion). The default ones are invented for demonstration.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from atlas.simulation.cohort_folder import simulate as write_cohort
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        folder = write_cohort(
+            out,
+            people,
+            seconds,
+            effects,
+            video,
+            seed,
+            fps=fps,
+            stimuli=[name.strip() for name in stimuli.split(",") if name.strip()],
+            progress=lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total),
+        )
+    kind = "videos, true parameters in truth/" if video else "parameter files"
+    console.print(
+        f"{folder}: {people} simulated people, {kind}. Next: face-atlas build {folder} --out ATLAS",
+        soft_wrap=True,
+        highlight=False,
+    )

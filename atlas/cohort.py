@@ -1,0 +1,274 @@
+"""A cohort folder: participants.tsv and the recordings below it.
+
+Layout, after BIDS: ``participants.tsv`` (tab-separated; participant_id, group, age, sex; ``n/a`` for missing) and
+``sub-XXX/sub-XXX_task-<stimulus>.face.safetensors``, or a video of that name to be reconstructed. A recording belongs
+to the ``sub-*`` folder it lies in. Reads leniently and collects what it found odd in `Cohort.warnings`; refuses what
+would make the result wrong.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from safetensors import SafetensorError, safe_open
+
+from atlas.participants import MISSING, age_of, read_participants
+from reconstruction.errors import InputError
+from reconstruction.sequence import KIND, SUFFIX, FaceSequence, save
+from reconstruction.storage import HEADER
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+MIN_PEOPLE = 2  # below this a group has no mean and no spread
+
+
+class HasGroup(Protocol):
+    """A person of a group, however much is known about them."""
+
+    @property
+    def group(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording of one person; `stimulus` is what stands behind ``task-``, or None."""
+
+    path: Path
+    stimulus: str | None
+
+    @property
+    def is_video(self) -> bool:
+        return not self.path.name.endswith(SUFFIX)
+
+    @property
+    def stem(self) -> str:
+        return self.path.name.removesuffix(SUFFIX) if not self.is_video else self.path.stem
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One person; `id` as ``sub-XXX``, `age` in years or None, `extra` the other columns as text."""
+
+    id: str
+    group: str
+    age: float | None
+    sex: str | None
+    recordings: tuple[Recording, ...]
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """People sorted by id, and what was odd about their files."""
+
+    folder: Path
+    people: tuple[Participant, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(sorted({person.group for person in self.people}))
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        return tuple(sorted({r.stimulus for p in self.people for r in p.recordings if r.stimulus}))
+
+    def of_group(self, group: str) -> tuple[Participant, ...]:
+        return tuple(person for person in self.people if person.group == group)
+
+    @property
+    def videos(self) -> tuple[tuple[Participant, Recording], ...]:
+        """Recordings that have no parameter file yet."""
+        return tuple((p, r) for p in self.people for r in p.recordings if r.is_video)
+
+
+def stimulus_of(path: str | Path) -> str | None:
+    """The stimulus in a file name, ``sub-01_task-anger_run-2.mp4`` to ``anger``; None where it names none."""
+    found = re.search(r"(?:^|_)task-([A-Za-z0-9]+)", Path(path).name)
+    return found.group(1) if found else None
+
+
+def person_of(path: str | Path) -> str | None:
+    """The nearest ``sub-*`` folder a recording lies in, else the ``sub-*`` of its name; None where there is neither."""
+    path = Path(path).absolute()
+    for parent in path.parents:
+        if parent.name.startswith("sub-"):
+            return parent.name
+    found = re.match(r"(sub-[A-Za-z0-9]+)", path.name)
+    return found.group(1) if found else None
+
+
+def load_cohort(folder: str | Path, parameters: str | Path | None = None) -> Cohort:
+    """Read a cohort folder.
+
+    parameters : folder ``sub-XXX/<stem>.face.safetensors`` of already reconstructed videos, searched where a video
+        has no parameter file beside it
+
+    Raises
+    ------
+    InputError
+        There is no usable participants.tsv, a person is listed twice, no recording can be used, parameters belong to
+        several templates, or a group has fewer than two people with recordings.
+    """
+    folder = Path(folder)
+    table = folder / "participants.tsv"
+    if not table.is_file():
+        raise InputError(
+            "expected a cohort folder with participants.tsv (columns participant_id, group, age, sex), but "
+            f"{table} does not "
+            "exist; check the path or write that table."
+        )
+    warnings: list[str] = []
+    rows = read_participants(table, warnings)
+    found = _find_recordings(folder, Path(parameters) if parameters else None)
+    people = []
+    for identity, row in sorted(rows.items()):
+        recordings = found.pop(identity, ())
+        if row["group"].lower() in MISSING:
+            warnings.append(f"{identity} has no group in participants.tsv and was left out")
+        elif not recordings:
+            warnings.append(f"{identity} has no recording below {folder.name}/{identity} and was left out")
+        else:
+            extra = {k: v for k, v in row.items() if k not in ("participant_id", "group", "age", "sex") and v}
+            sex = row.get("sex", "")
+            people.append(
+                Participant(
+                    identity,
+                    row["group"],
+                    age_of(row.get("age", ""), identity, warnings),
+                    None if sex.lower() in MISSING else sex,
+                    recordings,
+                    extra,
+                )
+            )
+    for identity in sorted(found):
+        warnings.append(f"{identity} has recordings but no row in participants.tsv and was left out")
+    people = _drop_unreadable(people, warnings)
+    check_groups(people)
+    return Cohort(folder, tuple(people), tuple(warnings))
+
+
+def check_groups(people: Sequence[HasGroup]) -> None:
+    """Raise InputError unless there are two or more groups of two or more people."""
+    counts = Counter(person.group for person in people)
+    small = [f"{group} ({n})" for group, n in sorted(counts.items()) if n < MIN_PEOPLE]
+    if small:
+        raise InputError(
+            f"expected at least {MIN_PEOPLE} people with usable recordings in every group, but {', '.join(small)} "
+            "has fewer; "
+            "add people or take the group out of participants.tsv."
+        )
+    if len(counts) < 2:
+        raise InputError(
+            "expected people of at least two groups, but found "
+            f"{', '.join(sorted(counts)) or 'nobody with a recording'}; "
+            "check the column group of participants.tsv and the sub-* folders."
+        )
+
+
+def reconstruct_videos(
+    cohort: Cohort,
+    parameters: str | Path,
+    reconstruct: Callable[[Path, Callable[[str, int, int], None]], FaceSequence],
+    *,
+    progress: Callable[[int, int, str, str, int, int], None] | None = None,
+) -> Cohort:
+    """Reconstruct what is still video into ``parameters/sub-XXX/<stem>.face.safetensors``; the rest is left as it is.
+
+    What is written stays, so that a second call goes on where the first was stopped.
+
+    reconstruct : called with the video and its own progress function (stage, frame, frames), gives the parameters;
+        passed in, because nothing in `atlas` touches a pixel
+    progress : called with (recording, recordings, stem, stage, frame, frames)
+
+    A video that cannot be used is left out with a warning.
+    """
+    done: dict[Path, Path | None] = {}
+    warnings = list(cohort.warnings)
+    videos = cohort.videos
+    for number, (person, recording) in enumerate(videos):
+
+        def report(stage: str, frame: int, frames: int, number: int = number, stem: str = recording.stem) -> None:
+            if progress:
+                progress(number, len(videos), stem, stage, frame, frames)
+
+        target = Path(parameters) / person.id / f"{recording.stem}{SUFFIX}"
+        try:
+            sequence = reconstruct(recording.path, report)
+            if bool(person.extra.get("simulated", "").lower() in ("true", "1", "yes", "simulated")):
+                sequence = replace(sequence, simulated=True)
+            done[recording.path] = save(sequence, target)
+        except InputError as error:
+            done[recording.path] = None
+            warnings.append(f"{recording.path.name} was left out: {error}")
+    people = []
+    for person in cohort.people:
+        kept = tuple(
+            Recording(path, r.stimulus) for r in person.recordings if (path := done.get(r.path, r.path)) is not None
+        )
+        if kept:
+            people.append(replace(person, recordings=kept))
+        else:
+            warnings.append(f"{person.id} has no usable recording and was left out")
+    people = _drop_unreadable(people, warnings)
+    check_groups(people)
+    return Cohort(cohort.folder, tuple(people), tuple(warnings))
+
+
+def _find_recordings(folder: Path, parameters: Path | None) -> dict[str, tuple[Recording, ...]]:
+    """Person id to recordings sorted by name; a parameter file stands in for the video of the same stem."""
+    best: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.glob("sub-*/**/*")):
+        is_parameters = path.name.endswith(SUFFIX)
+        if not path.is_file() or not (is_parameters or path.suffix.lower() in VIDEO_SUFFIXES):
+            continue
+        key = (path.relative_to(folder).parts[0], Recording(path, None).stem)
+        if is_parameters or key not in best:
+            best[key] = path
+    out: dict[str, list[Recording]] = {}
+    for (identity, stem), path in sorted(best.items()):
+        made = parameters / identity / f"{stem}{SUFFIX}" if parameters else None
+        chosen = made if made and made.is_file() and not path.name.endswith(SUFFIX) else path
+        out.setdefault(identity, []).append(Recording(chosen, stimulus_of(path)))
+    return {identity: tuple(recordings) for identity, recordings in out.items()}
+
+
+def _drop_unreadable(people: list[Participant], warnings: list[str]) -> list[Participant]:
+    """People without the parameter files that cannot be read; refuses a mixture of templates."""
+    templates: dict[str, list[str]] = {}
+    kept = []
+    for person in people:
+        good = []
+        for recording in person.recordings:
+            header = None if recording.is_video else _peek(recording.path)
+            if not recording.is_video and header is None:
+                warnings.append(f"{recording.path.name} of {person.id} is no readable {SUFFIX} file and was left out")
+                continue
+            if header is not None:
+                key = f"{header.get('template')} ({str(header.get('template_sha256'))[:8]})"
+                templates.setdefault(key, []).append(recording.path.name)
+            good.append(recording)
+        if good:
+            kept.append(replace(person, recordings=tuple(good)))
+        else:
+            warnings.append(f"{person.id} has no usable recording and was left out")
+    if len(templates) > 1:
+        counts = "; ".join(f"{key}: {len(names)} files such as {names[0]}" for key, names in sorted(templates.items()))
+        raise InputError(
+            f"expected all parameters of one template, but found {counts}; reconstruct all recordings with the "
+            "same template."
+        )
+    return kept
+
+
+def _peek(path: Path) -> dict[str, object] | None:
+    """The header of a parameter file without its arrays, or None where it is none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    except (SafetensorError, ValueError, OSError):
+        return None
+    return header if isinstance(header, dict) and header.get("kind") == KIND else None

@@ -1,0 +1,1 @@
+"""Group effects for simulated people, as YAML files: see default.yaml."""

@@ -1,0 +1,141 @@
+"""A simulated cohort as a folder: participants.tsv, notes, and the recordings, as parameters or as videos."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
+from atlas.simulation.people import Person, simulate_people
+from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
+from reconstruction.errors import InputError
+from reconstruction.sequence import STATEMENT, SUFFIX, save
+from reconstruction.template import DEFAULT, load_template
+
+TRUTH = "truth"  # below the cohort, beside the people: the parameters the videos were made from
+COLUMNS = ("participant_id", "group", "age", "sex", "simulated")
+
+
+def simulate(
+    out: str | Path,
+    people: int = 30,
+    seconds: float = 20.0,
+    effects: Effects | str | Path | None = "default",
+    video: bool = False,
+    seed: int = 0,
+    *,
+    fps: float = 25.0,
+    stimuli: Sequence[str] = STIMULI,
+    template: str = DEFAULT,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Write a cohort of simulated people to the folder `out`, whole or not at all.
+
+    The same arguments give the same bytes.
+
+    people : how many in all, spread evenly over the groups (those of the effects and HC)
+    seconds : of every recording, one for each person and stimulus
+    video : write each recording as an MP4 and the parameters it was made from below ``truth/``, where a cohort's reader
+        does not look; without it, the parameters are the recordings
+    progress : called with what is done, how many and out of how many
+
+    Raises
+    ------
+    InputError
+        An argument is out of range, the effects cannot be used, or `out` exists and is not an empty folder.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"expected a new or empty folder, but {out} holds something; choose another or remove it.")
+    planted = load_effects(effects)
+    stimuli = tuple(dict.fromkeys(stimuli))
+    if not stimuli:
+        raise InputError(f"expected at least one stimulus of {', '.join(STIMULI)}, got none; name one.")
+    for stimulus in stimuli:
+        check_recording(stimulus, seconds, fps, seed)
+    head = load_template(template)
+    persons = simulate_people(people, planted, seed, head)
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        renderer = None
+        if video:  # pictures need OpenGL; parameters do not
+            from atlas.simulation.film import write_film
+            from reconstruction.rendering import Renderer
+
+            renderer = Renderer(IMAGE_SIZE, IMAGE_SIZE)
+        done, total = 0, len(persons) * len(stimuli)
+        for person in persons:
+            for stimulus in stimuli:
+                sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
+                stem = f"{person.id}_task-{stimulus}"
+                if renderer is None:
+                    save(sequence, writing / person.id / f"{stem}{SUFFIX}")
+                else:
+                    write_film(writing / person.id / f"{stem}.mp4", sequence, person, head, renderer)
+                    save(sequence, writing / TRUTH / person.id / f"{stem}{SUFFIX}")
+                done += 1
+                if progress:
+                    progress("simulating", done, total)
+        settings = {"people": people, "seconds": seconds, "fps": fps, "stimuli": stimuli, "seed": seed, "video": video}
+        _write_notes(writing, persons, planted, settings)
+        writing.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        writing.rename(out)
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+    return out
+
+
+def _write_notes(
+    folder: Path, persons: Sequence[Person], planted: dict[str, dict[str, float]], settings: dict[str, object]
+) -> None:
+    rows = [(p.id, p.group, str(p.age), p.sex, "yes") for p in persons]
+    table = "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
+    (folder / "participants.tsv").write_text(table, "utf-8")
+    groups = [*planted, REFERENCE_GROUP]
+    _write_json(
+        folder / "participants.json",
+        {
+            "group": {
+                "Description": "group of a simulated person; nobody was diagnosed",
+                "Levels": {group: f"simulated people of group {group}" for group in groups},
+            },
+            "age": {"Description": "age of a simulated person", "Units": "year"},
+            "sex": {"Description": "sex of a simulated person", "Levels": {"F": "female", "M": "male"}},
+            "simulated": {"Description": "the person does not exist", "Levels": {"yes": "simulated"}},
+        },
+    )
+    _write_json(
+        folder / "dataset_description.json",
+        {
+            "Name": "Simulated people",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "digital-face-atlas", "Description": "face-atlas simulate"}],
+        },
+    )
+    _write_json(
+        folder / "simulation.json",
+        {
+            "simulated": True,
+            "statement": STATEMENT,
+            "settings": settings,
+            "effects": {"reference": REFERENCE_GROUP, "unit": "person-level standard deviations", "planted": planted},
+        },
+    )
+    where = f"The parameters the videos were made from are below {TRUTH}/.\n" if settings["video"] else ""
+    (folder / "README.md").write_text(
+        f"# Simulated people\n\nEveryone in this folder is simulated: these {len(persons)} people do not exist. The "
+        "differences planted between the groups are listed in simulation.json; they were made up and say nothing about "
+        f"patients.\n{where}\n{STATEMENT.capitalize()}.\n",
+        "utf-8",
+    )
+
+
+def _write_json(path: Path, document: dict[str, object]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,195 @@
+"""Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
+
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+
+from reconstruction.camera import FACING
+from reconstruction.face_model import FaceModel
+from reconstruction.motion import ANGLES, motion_to_pose
+from reconstruction.landmarks import FaceMesh
+from reconstruction.rendering import Renderer
+from reconstruction.template import Template
+
+SIZE = 384  # pixels, side of a render; the detector looks at 192
+
+
+def random_motion(template: Template, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, M) sparse, mostly symmetric expressions, jaw and gaze, as in people who show something."""
+    names = template.expression_names
+    expression = np.zeros((n, len(names)))
+    for i, name in enumerate(names):
+        active = rng.uniform(size=n) < 0.22
+        expression[:, i] = active * rng.uniform(0, 1, n)
+        if name.endswith("Right") and name.removesuffix("Right") + "Left" in names:
+            left = expression[:, names.index(name.removesuffix("Right") + "Left")]
+            expression[:, i] = np.where(rng.uniform(size=n) < 0.8, left, expression[:, i])
+    blink = rng.uniform(size=n) < 0.15
+    for i, name in enumerate(names):
+        if name.startswith("eyeBlink"):
+            expression[blink, i] = np.maximum(expression[blink, i], rng.uniform(0.6, 1.0, blink.sum()))
+    angles = np.zeros((n, len(ANGLES)))
+    angles[:, 0] = (rng.uniform(size=n) < 0.4) * rng.uniform(0, 0.45, n)
+    angles[:, 1] = (rng.uniform(size=n) < 0.3) * rng.normal(0, 0.07, n)
+    gaze = rng.normal(0, [0.18, 0.22], (n, 2)) * (rng.uniform(size=(n, 1)) < 0.8)
+    for i in (2, 4):
+        angles[:, i : i + 2] = gaze + rng.normal(0, 0.015, (n, 2))
+    if "mouthClose" in names:  # closes what the jaw has opened, no more
+        close = names.index("mouthClose")
+        expression[:, close] *= np.clip(angles[:, 0] / 0.44, 0, 1)
+    return np.concatenate([expression, angles], 1)
+
+
+class Photographer:
+    """Renders a template's people with random skin, hair, light, background and camera noise."""
+
+    def __init__(self, template: Template, size: int = SIZE):
+        self.template = template
+        edges = np.unique(np.sort(template.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1), axis=0)
+        self._edges = edges
+        middle = {tuple(e): len(template.v_template) + i for i, e in enumerate(edges.tolist())}
+        split = []
+        for a, b, c in template.faces.tolist():
+            ab, bc, ca = (middle[min(p), max(p)] for p in ((a, b), (b, c), (c, a)))
+            split += [[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]
+        self._faces = np.array(split)
+        self._neutral = self.subdivide(template.v_template)
+        own = template.colours.astype(float)
+        self._colours = self.subdivide(own)
+        self._skin = self.subdivide(template.part("skin", "lid", "lips", "brow").astype(float)) > 0.5
+        self._iris = self.subdivide(template.part("iris").astype(float)) > 0.5
+        marks = template.landmarks68(template.v_template)
+        self._brow = self._line(marks[17:22], marks[22:27])
+        self._lips = self.subdivide(template.part("lips").astype(float))
+        self._lid = self.subdivide(template.part("lid").astype(float))
+        self._beard = self._line(marks[2:15], marks[[48, 49, 50, 52, 53, 54]])
+        self.renderer = Renderer(size, size)
+
+    def subdivide(self, field: np.ndarray) -> np.ndarray:
+        """A per-vertex field on the mesh with every triangle split in four."""
+        return np.concatenate([field, (field[self._edges[:, 0]] + field[self._edges[:, 1]]) / 2])
+
+    def _line(self, *lines: np.ndarray) -> np.ndarray:
+        """Distance of every neutral vertex to polylines, metres."""
+        out = np.full(len(self._neutral), np.inf)
+        for line in lines:
+            for a, b in zip(line[:-1], line[1:], strict=True):
+                t = np.clip(((self._neutral - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)[:, None]
+                out = np.minimum(out, np.linalg.norm(self._neutral - (a + t * (b - a)), axis=1))
+        return out
+
+    def appearance(self, rng: np.random.Generator) -> np.ndarray:
+        """(V', 3) uint8 sRGB colours of one random person, on the subdivided mesh."""
+        tone = rng.uniform()
+        skin = (1 - tone) * np.array([228, 188, 164]) + tone * np.array([88, 58, 44]) + rng.normal(0, 6, 3)
+        hair = skin * rng.uniform(0.15, 0.75) + rng.normal(0, 6, 3)
+        colours = self._colours.copy()
+        face = self._skin
+
+        def blend(share: np.ndarray, colour: np.ndarray) -> None:
+            colours[face] += np.clip(share[face], 0, 1)[:, None] * (colour - colours[face])
+
+        blend(np.ones(len(colours)), skin)
+        blend(self._lips * rng.uniform(0.3, 1), skin * rng.uniform(0.6, 0.9) + [rng.uniform(10, 50), 5, 10])
+        blend(self._lid * rng.uniform(0.2, 1), skin * rng.uniform(0.2, 0.7))
+        if rng.uniform() < 0.25:
+            blend(rng.uniform(0.3, 0.9) * (1 - self._beard / 0.02), hair)
+        width = rng.uniform(0.002, 0.0045)
+        blend(rng.uniform(0.5, 1) * (width + 0.001 - self._brow) / 0.0015, hair)
+        if rng.uniform() < 0.7:  # a cap of hair above and behind the forehead
+            line = rng.uniform(0.075, 0.11)
+            behind = rng.uniform(0.0, 0.05)
+            blend((self._neutral[:, 1] - line - 0.5 * (self._neutral[:, 2] - behind)) / 0.005, hair)
+        pores = rng.normal(0, rng.uniform(1, 6), (len(colours), 1)) + rng.normal(0, 2, colours.shape)
+        colours[face] += pores[face]
+        colours[self._iris] = rng.uniform(20, 60) + rng.uniform(0, 70, 3)
+        return np.clip(colours, 0, 255).astype(np.uint8)
+
+    def photograph(
+        self, vertices: np.ndarray, colours: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """(H, W, 3) uint8: a render with random light, background, blur, noise and compression."""
+        size = self.renderer.width
+        coarse = rng.uniform(20, 235, (rng.integers(1, 6), rng.integers(1, 6), 3)).astype(np.float32)
+        background = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+        rgb, _ = self.renderer.render(
+            self.subdivide(vertices), self._faces, colours, camera_matrix, camera_from_head, background=background,
+            light=np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.1), -1.0]), ambient=rng.uniform(0.2, 0.6),
+        )  # fmt: skip
+        picture = rgb.astype(np.float32) * rng.uniform(0.75, 1.15)
+        if rng.uniform() < 0.5:
+            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.5))
+        picture = (picture + rng.normal(0, rng.uniform(0, 6), picture.shape)).clip(0, 255).astype(np.uint8)
+        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
+        return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+def random_camera(template: Template, n: int, rng: np.random.Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """One camera and n head poses: (3, 3) pixels and (n, 4, 4) camera from head; the face fills a quarter to three quarters."""
+    face = template.landmarks68(template.v_template)
+    height = np.ptp(face[:, 1])
+    distance = np.exp(rng.uniform(np.log(0.35), np.log(1.4)))
+    focal = rng.uniform(0.25, 0.7) * size * distance / height
+    camera_matrix = np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1]])
+    poses = np.tile(np.eye(4), (n, 1, 1))
+    for pose in poses:
+        yaw, pitch, roll = rng.normal(0, np.radians([18, 10, 6]))
+        turn = cv2.Rodrigues(np.array([0, 0, roll]))[0] @ cv2.Rodrigues(np.array([pitch, 0, 0]))[0] @ cv2.Rodrigues(np.array([0, yaw, 0]))[0]
+        pose[:3, :3] = FACING @ turn
+        centre = np.array([0, 0, distance]) + rng.normal(0, 0.02 * distance, 3)
+        pose[:3, 3] = centre - pose[:3, :3] @ face.mean(0)
+    return camera_matrix, poses
+
+
+@dataclass
+class Renders:
+    """Detections with the truth: N frames of known people.
+
+    points : (N, 478, 3) pixels; shape : (N, S); motion : (N, M); person : (N,)
+    camera_matrix : (N, 3, 3) pixels; camera_from_head : (N, 4, 4) metres
+    """
+
+    points: np.ndarray
+    shape: np.ndarray
+    motion: np.ndarray
+    person: np.ndarray
+    camera_matrix: np.ndarray
+    camera_from_head: np.ndarray
+
+    def of(self, use: np.ndarray) -> "Renders":
+        """The frames that `use` (N,) bool selects."""
+        return Renders(*(getattr(self, f.name)[use] for f in fields(self)))
+
+    @staticmethod
+    def join(parts: "list[Renders]") -> "Renders":
+        return Renders(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Renders)))
+
+
+def render_people(template: Template, people: int, frames: int, seed: int, first: int = 0) -> Renders:
+    """Photograph people `first` to `first + people` and run the detector; frames where it finds nothing are left out."""
+    model = FaceModel(template)
+    photographer = Photographer(template)
+    found: list[tuple] = []
+    with FaceMesh(tracking=True, min_confidence=0.3) as detector:
+        for person in range(first, first + people):
+            rng = np.random.default_rng([seed, person])
+            shape = rng.normal(size=template.n_shape).clip(-3, 3)
+            motion = random_motion(template, frames, rng)
+            with torch.no_grad():
+                vertices = model(
+                    torch.tensor(np.tile(shape, (frames, 1)), dtype=torch.float32),
+                    torch.tensor(motion[:, : template.n_expression], dtype=torch.float32),
+                    torch.from_numpy(motion_to_pose(template, motion)),
+                ).numpy()
+            colours = photographer.appearance(rng)
+            camera_matrix, poses = random_camera(template, frames, rng)
+            for t in range(frames):
+                picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], rng)
+                detector.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
+                faces = detector.detect(picture)
+                if faces:
+                    found.append((faces[0].points, shape, motion[t], person, camera_matrix, poses[t]))
+    columns = [np.array(column) for column in zip(*found, strict=True)]
+    return Renders(*columns)

@@ -1,0 +1,128 @@
+"""Learning a calibration: render random people, detect, and keep what the detector's points say about them."""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+
+from reconstruction.calibration import Calibration, align, pose_features
+from reconstruction.fitting import Regressor
+from reconstruction.photographer import Renders, render_people
+from reconstruction.template import Template
+
+DETECTOR = "mediapipe-0.10.21-facemesh"
+CHUNK = 25  # people rendered by one process with one detector
+COMPONENTS = 300  # of the aligned points
+
+
+def calibrate(
+    template: Template,
+    people: int,
+    frames: int,
+    seed: int,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Render, detect, learn: the calibration of a template, the same for any number of `jobs`.
+
+    progress : called with people done and people in all
+    """
+    starts = range(0, people, CHUNK)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        tasks = [pool.submit(render_people, template, min(CHUNK, people - i), frames, seed, i) for i in starts]
+        parts = []
+        for task in tasks:
+            parts.append(task.result())
+            if progress:
+                progress(min(people, len(parts) * CHUNK), people)
+    renders = Renders.join(parts)
+    provenance = {
+        "detector": DETECTOR,
+        "people": people,
+        "frames_each": frames,
+        "frames_found": len(renders.person),
+        "seed": seed,
+    }
+    return learn(template, renders, provenance)
+
+
+def learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
+    """The model from all people; reliability from a trial without the last fifth of the people, on that fifth."""
+    people = np.unique(renders.person)
+    held = np.isin(renders.person, people[-max(1, len(people) // 5) :])
+    trial = _learn(template, renders.of(~held), provenance)
+    return replace(_learn(template, renders, provenance), **judge(trial, renders.of(held)))
+
+
+def judge(calibration: Calibration, renders: Renders) -> dict[str, np.ndarray]:
+    """Correlation and slope of motion within person, correlation of shape over people."""
+    regress = Regressor(calibration)
+    true_motion, motion, true_shape, shape = [], [], [], []
+    for person in np.unique(renders.person):
+        here = renders.of(renders.person == person)
+        if len(here.person) < 2:
+            continue
+        fit = regress(here.points, np.ones(len(here.person)), len(here.person))
+        true_motion.append(here.motion - here.motion.mean(0))
+        motion.append(fit.motion - fit.motion.mean(0))
+        true_shape.append(here.shape[0])
+        shape.append(fit.shape)
+    t, m = np.concatenate(true_motion), np.concatenate(motion)
+    covariance = (t * m).mean(0)
+    s, e = np.array(true_shape), np.array(shape)
+    return {
+        "reliability": covariance / np.sqrt((t**2).mean(0) * (m**2).mean(0) + 1e-18),
+        "slope": covariance / ((t**2).mean(0) + 1e-18),
+        "shape_reliability": ((s - s.mean(0)) * (e - e.mean(0))).mean(0) / (s.std(0) * e.std(0) + 1e-9),
+    }
+
+
+def _learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
+    n_shape, n_motion = renders.shape.shape[1], renders.motion.shape[1]
+    motion_mean = renders.motion.mean(0)
+    motion = renders.motion - motion_mean
+
+    canonical = template.landmarks478(template.v_template).astype(np.float64)
+    # points that expressions hardly move hold the alignment
+    moved = template.landmarks478(np.moveaxis(template.expressiondirs, 2, 0))
+    rigidity = 1 / (0.001 + np.sqrt((moved**2).sum(2).mean(0))) ** 2
+    rigidity[~template.visible478] = rigidity.min()
+    for _ in range(2):  # the detector's mean face is not quite the template's
+        aligned, rotation = align(renders.points, canonical, rigidity)
+        canonical = aligned.mean(0)
+    flat = aligned.reshape(len(aligned), -1)
+    centred = flat - flat.mean(0)
+    basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :COMPONENTS]
+    y = centred @ basis
+    start, effect, residual = _regress(np.concatenate([renders.shape, motion, pose_features(rotation)], 1), y)
+    within, between = _components_of_variance(residual, renders.person)
+    return Calibration(
+        canonical=canonical, rigidity=rigidity, mean=flat.mean(0) + basis @ start, basis=basis,
+        shape_effect=effect[:, :n_shape], motion_effect=effect[:, n_shape : n_shape + n_motion],
+        pose_effect=effect[:, n_shape + n_motion :], between=between, within=within,
+        motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
+        reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape),
+        template_sha256=template.sha256, provenance=provenance,
+    )  # fmt: skip
+
+
+def _regress(causes: np.ndarray, effects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least squares: the value at causes 0, (effects, causes) slopes, and residuals."""
+    centred, mean = causes - causes.mean(0), effects.mean(0)
+    slope = np.linalg.solve(centred.T @ centred + 1e-3 * np.eye(causes.shape[1]), centred.T @ (effects - mean)).T
+    return mean - slope @ causes.mean(0), slope, effects - mean - centred @ slope.T
+
+
+def _components_of_variance(residual: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance within and between persons (analysis of variance), the second made positive."""
+    ids, at, count = np.unique(person, return_inverse=True, return_counts=True)
+    mean = np.zeros((len(ids), residual.shape[1]))
+    np.add.at(mean, at, residual)
+    mean /= count[:, None]
+    inside = residual - mean[at]
+    within = inside.T @ inside / (len(residual) - len(mean))
+    between = mean.T @ mean / len(mean) - within * (len(mean) / len(residual))
+    values, vectors = np.linalg.eigh(between)
+    return within, (vectors * np.maximum(values, 1e-12)) @ vectors.T

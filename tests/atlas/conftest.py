@@ -1,0 +1,47 @@
+"""Simulated people, small and quick, that the atlas's tests share."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from atlas.aggregation import AggregatedFace, summarise, template_units
+from atlas.motion import MotionSpace, motion_space
+from atlas.simulation import simulate, simulate_people, simulate_recording
+from reconstruction.template import Template
+
+STIMULI = ("happiness", "anger", "neutral")
+STRONG = {
+    "MDD": {"AU12": -1.8, "AU04": 1.8, "AU15": 1.6, "head_speed": -1.6},
+    "BD": {"AU02": 1.8, "AU12": 1.6, "blink_rate": 1.6, "head_speed": 1.6},
+}
+
+
+@pytest.fixture(scope="session")
+def space(template: Template) -> MotionSpace:
+    return motion_space(template)
+
+
+@pytest.fixture(scope="session")
+def aggregated(template: Template, space: MotionSpace) -> Callable[[str, int, int], list[AggregatedFace]]:
+    """``aggregated('strong' or 'none', people, seed)``: simulated people of MDD, BD and HC, aggregated."""
+    units = template_units(template)
+
+    @cache
+    def make(effects: str, people: int, seed: int) -> list[AggregatedFace]:
+        out = []
+        for person in simulate_people(people, STRONG if effects == "strong" else "none", seed, template):
+            films = [(s, simulate_recording(person, s, 8, 10, seed, template)) for s in STIMULI]
+            out.append(AggregatedFace(person.id, person.group, tuple(summarise(f, s, space, units) for s, f in films)))
+        return out
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cohort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 simulated people with strong effects, as a cohort folder of parameter files; not to be changed."""
+    folder = tmp_path_factory.mktemp("cohort") / "cohort"
+    simulate(folder, 12, 6, STRONG, False, 5, fps=10, stimuli=list(STIMULI))
+    return folder

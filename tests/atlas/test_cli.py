@@ -1,0 +1,139 @@
+"""The command line as its user meets it: output, one-sentence errors, exit status."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from atlas.cli import main
+from reconstruction import __version__
+from reconstruction.errors import InputError
+from reconstruction.sequence import load, save
+
+
+def run(*arguments) -> int:
+    with pytest.raises(SystemExit) as left:
+        main.run([str(a) for a in arguments])
+    return left.value.code
+
+
+def test_version_and_help(capsys):
+    assert run("--version") == 0
+    assert __version__ in capsys.readouterr().out
+    assert run("--help") == 0
+    assert "not a diagnosis" in " ".join(capsys.readouterr().out.split())
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, atlas.cli.main; print([m for m in ('torch', 'mediapipe', 'open3d', 'pandas') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_wrong_usage_is_status_2(capsys):
+    assert run("export") == 2
+    assert run("reconstruct", "a.mp4") == 2
+    assert run("nonsense") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_interruption_is_status_130(monkeypatch, capsys, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reconstruction.sequence.load", interrupted)
+    assert run("export", "a", "--out", tmp_path / "a.npz") == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_export(sequence, tmp_path, capsys):
+    path = save(sequence, tmp_path / "a.face.safetensors")
+    assert run("export", path, "--out", tmp_path / "a.ply") == 0
+    assert "simulated person" in capsys.readouterr().out
+    assert (tmp_path / "a.ply").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("none.face.safetensors", "a.npz"), "does not exist"), (("none.face.safetensors", "a.doc"), "got a.doc")],
+)
+def test_export_errors(tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert run("export", arguments[0], "--out", arguments[1]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def fitted(monkeypatch, sequence):
+    """`reconstruction.pipeline.reconstruct` replaced by one that looks at the recording but fits nothing."""
+    import reconstruction.pipeline
+
+    calls = []
+
+    def reconstruct(video, *, simulated=False, progress=None, **_):
+        calls.append(video.name)
+        if video.stem == "noface":
+            raise InputError("expected a face in noface.mp4, but none of its frames shows one; turn round.")
+        progress("detecting", 6, 6)
+        return replace(sequence, simulated=simulated)
+
+    monkeypatch.setattr(reconstruction.pipeline, "reconstruct", reconstruct)
+    return calls
+
+
+def test_reconstruct_finishes_the_good_and_names_the_bad(fitted, face_video, tmp_path, capsys):
+    films = tmp_path / "films"
+    films.mkdir()
+    for name in ("good.mp4", "noface.mp4"):
+        (films / name).write_bytes(face_video.read_bytes())
+    (films / "text.mp4").write_text("no video")
+    status = run("reconstruct", films, films / "missing.mp4", "--out", tmp_path / "out", "--overlay")
+    out, error = capsys.readouterr()
+    assert status == 2
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "good.face.safetensors", "good.face.json", "good.overlay.webm",
+    }  # fmt: skip
+    for sentence in (
+        "missing.mp4 does not exist",
+        "text.mp4 is none that can be decoded",
+        "expected a face in noface.mp4",
+    ):
+        assert sentence in error
+    assert "1 blurred" in out
+    assert not load(tmp_path / "out/good.face.safetensors").simulated
+
+
+def test_reconstruct_skips_what_is_done_unless_forced(fitted, face_video, tmp_path, capsys):
+    arguments = ("reconstruct", face_video, "--out", tmp_path)
+    assert run(*arguments) == 0
+    assert run(*arguments) == 0
+    assert "already done" in capsys.readouterr().out
+    assert len(fitted) == 1
+    assert run(*arguments, "--force") == 0
+    assert len(fitted) == 2
+
+
+def test_reconstruct_believes_participants_tsv(fitted, face_video, tmp_path):
+    person = tmp_path / "cohort" / "sub-001"
+    person.mkdir(parents=True)
+    (person / "a.mp4").write_bytes(face_video.read_bytes())
+    (tmp_path / "cohort/participants.tsv").write_text("participant_id\tgroup\tsimulated\nsub-001\tHC\tyes\n")
+    assert run("reconstruct", tmp_path / "cohort", "--out", tmp_path / "out") == 0
+    assert load(tmp_path / "out/sub-001/a.face.safetensors").simulated
+
+
+def test_reconstruct_refuses_clashing_names_and_empty_folders(face_video, tmp_path, capsys):
+    for folder in ("a", "b", "empty"):
+        (tmp_path / folder).mkdir()
+    for folder in ("a", "b"):
+        (tmp_path / folder / "x.mp4").write_bytes(face_video.read_bytes())
+    assert run("reconstruct", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out") == 2
+    assert "would both become" in capsys.readouterr().err
+    assert run("reconstruct", tmp_path / "empty", "--out", tmp_path / "out") == 2
+    assert "there are none" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

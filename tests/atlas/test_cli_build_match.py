@@ -1,0 +1,184 @@
+"""`face-atlas build` and `face-atlas match`, from parameter files."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas.aggregation import aggregate_cohort
+from atlas.atlas import build_atlas
+from atlas.atlas_file import FILE, load_atlas, save_atlas
+from atlas.cli.build import build
+from atlas.cli.match import check_parameters, match
+from atlas.cohort import load_cohort
+from atlas.gallery import file_name
+from atlas.motion import MotionSpace
+from reconstruction.errors import InputError
+from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.storage import read_arrays, write_arrays
+from reconstruction.template import Template
+
+
+@pytest.fixture(scope="module")
+def built(cohort_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("atlas")
+    build(cohort_folder, out, permutations=3)
+    return out
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_build_writes_what_people_open(built: Path) -> None:
+    written = files(built)
+    assert {FILE, "atlas.json", "people.json"} <= set(written)
+    for group in ("BD", "HC", "MDD"):
+        assert {f"standard-faces/{group}{suffix}" for suffix in (".glb", ".obj", ".ply", ".png")} <= set(written)
+        assert {f"overlays/{group}{suffix}" for suffix in (".glb", ".png")} <= set(written)
+    summary = json.loads(written["atlas.json"])
+    assert summary["simulated"] is True
+    assert summary["statement"] == "research use; not a diagnosis"
+    assert summary["groups"]["MDD"]["people"] == 4
+    for name, content in written.items():
+        assert (b"sub-0" in content) == (name == "people.json")  # nobody is named in what may be shared
+
+
+def test_building_twice_gives_the_same_bytes(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
+    build(cohort_folder, tmp_path / "again", permutations=3)
+    first, second = files(built), files(tmp_path / "again")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_match_answers_for_every_input_and_every_person(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
+    inputs = sorted((cohort_folder / "sub-001").glob("*.face.safetensors"))
+    alone = sorted((cohort_folder / "sub-002").glob("*.face.safetensors"))[:1]
+    out = tmp_path / "match.json"
+    match(built, [*inputs, *alone], out)
+    document = json.loads(out.read_text())
+    assert [m["input"] for m in document["matches"]] == [str(path) for path in (*inputs, *alone)]
+    assert [m["person"] for m in document["people"]] == ["sub-001"]
+    whole = document["people"][0]
+    assert whole["frames_used"] == sum(m["frames_used"] for m in document["matches"][:3])
+    assert set(whole["similarities"]) == {"BD", "HC", "MDD"}
+    first = out.read_bytes()
+    match(built / FILE, [*inputs, *alone], out)
+    assert out.read_bytes() == first
+
+
+def test_match_without_out_prints_json(built: Path, cohort_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    match(built, sorted((cohort_folder / "sub-001").glob("*.face.safetensors"))[:1])
+    assert json.loads(capsys.readouterr().out)["matches"][0]["statement"] == "research use; not a diagnosis"
+
+
+def test_an_atlas_reads_back_as_it_was(
+    cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path
+) -> None:
+    people, _, warnings = aggregate_cohort(load_cohort(cohort_folder), template, space)
+    atlas = build_atlas(people, template, space, permutations=0, reference="BD", warnings=warnings)
+    save_atlas(atlas, tmp_path / FILE)
+    back = load_atlas(tmp_path)
+    assert back.summary() == atlas.summary()
+    assert back.units == atlas.units
+    a, b = (x.matcher.match(people[0].recordings, "x").to_json() for x in (atlas, back))
+    assert a == b
+    np.testing.assert_allclose(back.standard_faces["HC"]["anger"].motion, atlas.standard_faces["HC"]["anger"].motion)
+    np.testing.assert_array_equal(back.overlays["HC"].difference_mm, atlas.overlays["HC"].difference_mm)
+    assert set(back.embeddings) == {"BD", "HC", "MDD"}
+
+
+def test_a_damaged_atlas_is_refused(built: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        load_atlas(tmp_path)
+    arrays, header = read_arrays(built / FILE, "face-atlas", 1)
+    header.pop("kind"), header.pop("version"), header.pop("motion")
+    write_arrays(tmp_path / FILE, "face-atlas", 1, arrays, header)
+    with pytest.raises(InputError, match="build it anew"):
+        load_atlas(tmp_path)
+
+
+def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="reference group XX among the groups BD, HC, MDD"):
+        build(cohort_folder, out, reference="XX")
+    with pytest.raises(InputError, match="is a file"):
+        build(cohort_folder, cohort_folder / "participants.tsv")
+    with pytest.raises(InputError, match="is no file"):
+        match(built, [tmp_path / "nobody.mp4"])
+    broken = tmp_path / "x.face.safetensors"
+    broken.write_text("nothing")
+    with pytest.raises(InputError, match="no readable safetensors"):
+        match(built, [broken], tmp_path / "out.json")
+    with pytest.raises(InputError, match="is a folder"):
+        match(built, [broken], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [broken.name]
+
+
+def test_parameters_of_another_template_are_refused_or_said(built: Path, cohort_folder: Path) -> None:
+    atlas = load_atlas(built)
+    path = sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0]
+    sequence = load(path)
+    assert check_parameters(atlas, sequence, path) == ()
+    newer = FaceSequence(**{**vars(sequence), "template_sha256": "1" * 64})
+    assert "another version of the template" in check_parameters(atlas, newer, path)[0]
+    names = tuple(f"component {i}" for i in range(len(sequence.expression_names)))
+    with pytest.raises(InputError, match="whose expressions differ"):
+        check_parameters(atlas, FaceSequence(**{**vars(newer), "expression_names": names}), path)
+
+
+def test_recordings_without_enough_frames_are_left_out_and_said(
+    cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
+    path = sorted(folder.glob("sub-001/*.face.safetensors"))[0]
+    sequence = load(path)
+    save(FaceSequence(**{**vars(sequence), "valid": np.zeros(len(sequence), bool)}), path)
+    people, notes, warnings = aggregate_cohort(load_cohort(folder), template, space)
+    assert len(next(p for p in people if p.id == "sub-001").recordings) == 2
+    assert any(w.startswith(f"{path.name} was left out: expected at least 10 frames") for w in notes)
+    assert any("no recording of the stimulus" in w for w in warnings)
+
+
+def test_a_group_of_any_name_has_a_file_name() -> None:
+    assert file_name("bipolar/II ä") == "bipolar-II"
+
+
+def test_videos_are_reconstructed_on_the_way(
+    built: Path, cohort_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
+    parameters = sorted(folder.glob("sub-001/*.face.safetensors"))[0]
+    known = FaceSequence(**{**vars(load(parameters)), "simulated": False})
+    video = parameters.with_name(parameters.name.replace(".face.safetensors", ".mp4"))
+    video.write_bytes(b"video")
+    parameters.unlink()
+    asked = []
+
+    def reconstruct(path: Path, *, template: str, seed: int, progress: Callable[[str, int, int], None]) -> FaceSequence:
+        asked.append((path, template))
+        progress("fitting", 1, 2)
+        return known
+
+    monkeypatch.setattr("reconstruction.pipeline.reconstruct", reconstruct)
+    build(folder, tmp_path / "atlas", permutations=0)
+    made = tmp_path / "atlas" / "parameters" / "sub-001" / parameters.name
+    assert load(made).simulated  # the cohort's table says so, the video cannot
+    match(built, [video], tmp_path / "match.json")
+    assert asked == [(video, "atlas-head"), (video, "atlas-head")]
+    assert json.loads((tmp_path / "match.json").read_text())["matches"][0]["input"] == str(video)
+
+
+def test_two_people_a_group_are_enough_to_build_and_never_to_decide(
+    cohort_folder: Path, template: Template, space: MotionSpace
+) -> None:
+    people, _, _ = aggregate_cohort(load_cohort(cohort_folder), template, space)
+    few = [p for group in ("BD", "HC", "MDD") for p in [q for q in people if q.group == group][:2]]
+    atlas = build_atlas(few, template, space, permutations=2)
+    assert atlas.evaluation is not None
+    assert atlas.evaluation.people == 6
+    assert atlas.evaluation.decided == 0
+    assert atlas.matcher.match(people[-1].recordings, "x").decision == "inconclusive"

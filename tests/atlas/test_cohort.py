@@ -1,0 +1,145 @@
+"""A cohort folder: what is read, what is said, what is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas.cohort import load_cohort, person_of, reconstruct_videos, stimulus_of
+from reconstruction.errors import InputError
+from reconstruction.sequence import FaceSequence, load, save
+
+
+@pytest.fixture
+def folder(cohort_folder: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
+
+
+def rows(folder: Path) -> list[str]:
+    return (folder / "participants.tsv").read_text().splitlines()
+
+
+def write(folder: Path, lines: list[str]) -> None:
+    (folder / "participants.tsv").write_text("\n".join(lines) + "\n")
+
+
+def test_everyone_is_read_with_group_age_sex_and_stimuli(cohort_folder: Path) -> None:
+    cohort = load_cohort(cohort_folder)
+    assert len(cohort.people) == 12
+    assert cohort.groups == ("BD", "HC", "MDD")
+    assert cohort.stimuli == ("anger", "happiness", "neutral")
+    assert all(len(person.recordings) == 3 and person.age and person.sex for person in cohort.people)
+    assert cohort.warnings == ()
+    assert not cohort.videos
+
+
+def test_stimulus_and_person_come_from_the_name() -> None:
+    assert stimulus_of("x/sub-01_task-anger_run-2.mp4") == "anger"
+    assert stimulus_of("holiday.mp4") is None
+    assert person_of("cohort/sub-07/video/a.mp4") == "sub-07"
+    assert person_of("/tmp/sub-08_task-anger.mp4") == "sub-08"
+    assert person_of("/tmp/a.mp4") is None
+
+
+def test_oddities_are_said_and_the_rest_is_used(folder: Path) -> None:
+    lines = rows(folder)
+    header = lines[0].split("\t")
+    first, second, third = (line.split("\t") for line in lines[1:4])
+    first[header.index("age")] = "old"
+    second[header.index("group")] = "n/a"
+    shutil.rmtree(folder / third[0])
+    shutil.copytree(folder / first[0], folder / "sub-stranger")
+    broken = folder / lines[4].split("\t")[0] / "sub-x_task-fear.face.safetensors"
+    broken.write_text("not a tensor")
+    write(folder, [lines[0], "\t".join(first), "\t".join(second), *lines[3:]])
+    cohort = load_cohort(folder)
+    said = "; ".join(cohort.warnings)
+    assert len(cohort.people) == 10
+    for part in (
+        f"{first[0]} has the age 'old'",
+        f"{second[0]} has no group",
+        f"{third[0]} has no recording",
+        "sub-stranger has recordings but no row",
+        f"{broken.name} of",
+    ):
+        assert part in said
+    assert next(p for p in cohort.people if p.id == first[0]).age is None
+
+
+def test_ids_may_lack_the_prefix_and_columns_may_be_missing(folder: Path) -> None:
+    lines = rows(folder)
+    columns = lines[0].split("\t")
+    kept = [columns.index("participant_id"), columns.index("group")]
+    write(folder, ["\t".join(line.split("\t")[i] for i in kept).removeprefix("sub-") for line in lines])
+    cohort = load_cohort(folder)
+    assert len(cohort.people) == 12
+    assert {p.age for p in cohort.people} == {None}
+    assert any("no column age" in warning for warning in cohort.warnings)
+
+
+def test_refuses_what_cannot_be_used(folder: Path, tmp_path: Path) -> None:
+    lines = rows(folder)
+    with pytest.raises(InputError, match="does not exist"):
+        load_cohort(tmp_path / "nowhere")
+    write(folder, [line.replace("group", "diagnosis") for line in lines[:1]] + lines[1:])
+    with pytest.raises(InputError, match="group is missing"):
+        load_cohort(folder)
+    write(folder, [line.replace("\t", ",") for line in lines])
+    with pytest.raises(InputError, match="separate columns by tabs"):
+        load_cohort(folder)
+    write(folder, [*lines, lines[1]])
+    with pytest.raises(InputError, match="listed twice"):
+        load_cohort(folder)
+    (folder / "participants.tsv").write_bytes(b"participant_id\tgroup\nsub-\xff\tHC\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        load_cohort(folder)
+
+
+def test_refuses_a_group_of_one_and_a_single_group(folder: Path) -> None:
+    lines = rows(folder)
+    groups = {line.split("\t")[lines[0].split("\t").index("group")] for line in lines[1:]}
+    only = [line for line in lines[1:] if "\tMDD\t" in line]
+    others = [line for line in lines[1:] if "\tMDD\t" not in line]
+    assert groups == {"MDD", "BD", "HC"}
+    write(folder, [lines[0], *others, only[0]])
+    with pytest.raises(InputError, match=r"at least 2 people .* MDD \(1\) has fewer"):
+        load_cohort(folder)
+    write(folder, [lines[0], *only])
+    with pytest.raises(InputError, match="at least two groups, but found MDD"):
+        load_cohort(folder)
+
+
+def test_refuses_a_mixture_of_templates(folder: Path) -> None:
+    path = sorted(folder.glob("sub-*/*.face.safetensors"))[0]
+    sequence = load(path)
+    save(FaceSequence(**{**vars(sequence), "template": "other", "template_sha256": "0" * 64}), path)
+    with pytest.raises(InputError, match=r"one template, but found .*atlas-head.* other \(00000000\): 1 files"):
+        load_cohort(folder)
+
+
+def test_videos_become_parameters_once_and_bad_ones_are_left_out(folder: Path, tmp_path: Path) -> None:
+    files = sorted(folder.glob("sub-*/*.face.safetensors"))
+    made = {path.with_suffix("").with_suffix(".mp4").name: load(path) for path in files[:3]}
+    for path in files[:3]:
+        path.with_suffix("").with_suffix(".mp4").write_bytes(b"video")
+        path.unlink()
+    asked: list[str] = []
+
+    def reconstruct(video: Path, progress: object) -> FaceSequence:
+        asked.append(video.name)
+        if len(asked) == 2:
+            raise InputError("expected a face, but there is none.")
+        return made[video.name]
+
+    parameters = tmp_path / "parameters"
+    cohort = load_cohort(folder, parameters)
+    assert len(cohort.videos) == 3
+    done = reconstruct_videos(cohort, parameters, reconstruct)
+    assert not done.videos
+    assert any(f"{asked[1]} was left out: expected a face" in warning for warning in done.warnings)
+    written = load(parameters / files[0].parent.name / files[0].name)
+    np.testing.assert_array_equal(written.expression, made[asked[0]].expression)
+    again = load_cohort(folder, parameters)
+    assert [recording.path.name for _, recording in again.videos] == [asked[1]]

@@ -1,0 +1,246 @@
+"""The report of an atlas."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas.aggregation import aggregate_cohort
+from atlas.atlas import Atlas, build_atlas
+from atlas.cohort import Cohort, load_cohort
+from atlas.figures import AtlasPictures, HeadPainter
+from atlas.motion import MotionSpace
+from atlas.report import DemoExtras, RecoveryRow, write_report
+from atlas.report.differences import SHOWN, group_differences
+from atlas.report.extras import match_rows
+from atlas.report.people import PersonSummary, participant_flow, summarise_people
+from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.template import Template
+
+VOID = {"meta", "img", "br", "line", "circle", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Text, images and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        found = dict(attrs)
+        if tag == "img":
+            self.images.append(found)
+        self.addresses += [str(found[name]) for name in ("src", "href", "data", "action") if name in found]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def small(template: Template) -> HeadPainter:
+    return HeadPainter(template, height=60)
+
+
+@pytest.fixture(scope="module")
+def cohort(cohort_folder: Path) -> Cohort:
+    return load_cohort(cohort_folder)
+
+
+@pytest.fixture(scope="module")
+def atlas(cohort: Cohort, template: Template, space: MotionSpace) -> Atlas:
+    people, _, warnings = aggregate_cohort(cohort, template, space)
+    return build_atlas(people, template, space, permutations=2, warnings=warnings)
+
+
+def pictures(atlas: Atlas, template: Template, space: MotionSpace, small: HeadPainter) -> AtlasPictures:
+    made = AtlasPictures(atlas, template, space)
+    object.__setattr__(made, "painter", small)
+    return made
+
+
+@pytest.fixture(scope="module")
+def written(
+    atlas: Atlas,
+    cohort: Cohort,
+    template: Template,
+    space: MotionSpace,
+    small: HeadPainter,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    return write_report(atlas, cohort, tmp_path_factory.mktemp("r"), pictures(atlas, template, space, small))
+
+
+def test_the_page_is_whole_self_contained_and_described(written: Path) -> None:
+    text = written.read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert all(image["alt"] for image in page.images)
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
+    assert "<script" not in text
+    assert not re.search(r"url\(|@import|https?://", text)
+    ids = re.findall(r'id="([^"]+)"', text)
+    assert {a[1:] for a in page.addresses if a.startswith("#")} <= set(ids)
+
+
+def test_the_page_says_what_it_must(written: Path, atlas: Atlas) -> None:
+    page = Page(written.read_text("utf-8")).text
+    assert "Research use; not a diagnosis" in page
+    assert "These people are simulated." in page
+    for group in ("BD", "HC", "MDD"):
+        assert f"{group} 4" in page
+    result = atlas.evaluation_summary
+    assert f"{sum(result['confusion'][g][g] for g in atlas.groups)} of 12" in page
+    assert "mm more motion" in " ".join(str(i["alt"]) for i in Page(written.read_text("utf-8")).images)
+    assert atlas.template_sha256 in page
+    for words in ("logistic regression", "inconclusive", "quality × (0.5 mm + activation)", "Seed 0", "×1"):
+        assert words in page
+
+
+def test_nobody_of_the_cohort_is_named(written: Path, cohort: Cohort) -> None:
+    text = written.read_text("utf-8")
+    assert not [person.id for person in cohort.people if person.id in text]
+    assert str(cohort.folder) not in text
+
+
+def test_the_same_atlas_gives_the_same_bytes(
+    written: Path,
+    atlas: Atlas,
+    cohort: Cohort,
+    template: Template,
+    space: MotionSpace,
+    small: HeadPainter,
+    tmp_path: Path,
+) -> None:
+    again = write_report(atlas, cohort, tmp_path, pictures(atlas, template, space, small))
+    assert again.read_bytes() == written.read_bytes()
+
+
+def test_real_people_are_not_called_simulated_and_an_atlas_at_chance_is_said(
+    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, small: HeadPainter, tmp_path: Path
+) -> None:
+    real = replace(atlas, simulated=False, evaluation_summary={**atlas.evaluation_summary, "p": 0.6})
+    page = Page(write_report(real, cohort, tmp_path, pictures(real, template, space, small)).read_text("utf-8")).text
+    assert "simulated" not in page.lower()
+    assert "does not tell its groups apart better than chance" in page
+
+
+def made_match(atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace) -> list[dict[str, object]]:
+    people, _, _ = aggregate_cohort(cohort, template, space)
+    return [atlas.matcher.match(p.recordings, p.id, f"sub-new{i}").to_json() for i, p in enumerate(people[:3])]
+
+
+def test_matches_and_the_demonstrations_part_are_shown(
+    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, small: HeadPainter, tmp_path: Path
+) -> None:
+    matches = made_match(atlas, cohort, template, space)
+    true_groups = {f"sub-new{i}": person.group for i, person in enumerate(cohort.people[:3])}
+    demo = DemoExtras(
+        timings=[("reconstruct", 75.2, "240 frames"), ("build", 200.0, "all")],
+        frames=[(b"\x89PNG", "a frame <of> someone")],
+        recovery=[
+            RecoveryRow("AU12", "lip corner puller", 0.71, 0.6, 0.8, None, 9, 0),
+            RecoveryRow("blink_rate", "blinks", None, None, None, 0.5, 9, 9),
+        ],
+        commands=["face-atlas match atlas VIDEO.mp4"],
+        planted={"MDD": {"AU12": -1.6}},
+    )
+    text = write_report(
+        atlas,
+        cohort,
+        tmp_path,
+        pictures(atlas, template, space, small),
+        matches=matches,
+        true_groups=true_groups,
+        demo=demo,
+    ).read_text("utf-8")
+    page = Page(text)
+    for words in ("sub-new0", "sub-new2", "75 s", "3 min 20 s", "0.71 (0.60 to 0.80)", "not defined", "AU12 −1.6"):
+        assert words in page.text
+    assert "a frame &lt;of&gt; someone" in text
+    assert json.dumps(matches[0]["decision"]).strip('"') in page.text
+
+
+def test_matches_are_counted_against_the_truth() -> None:
+    def one(person: str, best: str, decision: str) -> dict[str, object]:
+        values = {"A": 0.1, "B": 0.1, best: 0.8}
+        rest = {"evidence": [], "frames": 9, "frames_used": 8, "warnings": ["few", person]}
+        return {"person": person, "similarities": values, "probabilities": values, "decision": decision, **rest}
+
+    rows = match_rows(
+        [one("x", "A", "A"), one("y", "B", "inconclusive"), one("z", "B", "B"), one("w", "A", "A")],
+        {"x": "A", "y": "B", "z": "A"},
+        ("A", "B"),
+    )
+    assert (rows["known"], rows["right"], rows["decided"], rows["decided_right"]) == (3, 2, 2, 1)
+    assert rows["warnings"] == ["few"]
+    assert rows["rows"][0]["warnings"] == ["x"]
+    assert rows["rows"][3]["truth"] is None
+
+
+def test_the_flow_counts_people_recordings_and_frames(cohort_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
+    victim = load_cohort(folder).people[0]
+    half, none = (r.path for r in victim.recordings[:2])
+    sequence = load(half)
+    valid = np.arange(len(sequence)) % 2 == 0
+    blurred = {"reason": (~valid).astype(np.uint8), "reason_names": ("ok", "blurred")}
+    save(FaceSequence(**{**vars(sequence), "valid": valid, **blurred}), half)
+    save(FaceSequence(**{**vars(load(none)), **blurred, "valid": np.zeros(len(sequence), bool)}), none)
+    other = next(p for p in load_cohort(folder).people if p.group == victim.group and p.id != victim.id)
+    shutil.rmtree(folder / other.id)
+
+    cohort = load_cohort(folder)
+    flow = {f.group: f for f in participant_flow(cohort, summarise_people(cohort))}
+    changed = flow[victim.group]
+    assert (changed.listed, changed.people) == (4, 3)
+    assert (changed.recordings, changed.recordings_used) == (9, 8)
+    assert (changed.frames, changed.frames_used) == (9 * 60, 7 * 60 + 30)
+    assert changed.left_out["blurred"] == 60
+    assert changed.women + changed.men == 3
+    assert changed.age_mean is not None
+    whole = next(f for group, f in flow.items() if group != victim.group)
+    assert (whole.listed, whole.people, whole.left_out) == (4, 4, {})
+
+
+def person(group: str, **values: float) -> PersonSummary:
+    return PersonSummary(group, 30.0, "F", 1, 1, 10, 10, {}, values)
+
+
+def test_differences_have_people_as_the_unit_and_are_ranked_by_effect() -> None:
+    rng = np.random.default_rng(0)
+    people = [person("HC", AU12=2 + x, AU04=1 + y, AU01=1.0) for x, y in rng.normal(size=(20, 2))]
+    people += [person("MDD", AU12=-1 + x, AU04=1 + y, AU01=1.0, AU02=3.0) for x, y in rng.normal(size=(20, 2))]
+    found, looked_at = group_differences(people, "HC")
+    assert list(found) == ["MDD"]
+    assert looked_at == 2  # AU01 differs in nobody, AU02 has nobody to compare with
+    first, second = found["MDD"]
+    assert (first.name, first.people, first.reference_people) == ("AU12", 20, 20)
+    assert first.low < -3 < first.high < 0
+    assert -4.5 < first.effect < -1.8
+    assert first.q < 0.001 < 0.05 < second.q
+    assert len(found["MDD"]) <= SHOWN
+
+
+def test_differences_are_nothing_where_nobody_can_be_compared() -> None:
+    assert group_differences([person("HC", AU12=1.0), person("MDD", AU12=2.0)], "HC") == ({"MDD": []}, 0)

@@ -1,0 +1,70 @@
+"""The container: the same content gives the same bytes, and what is damaged says so."""
+
+import numpy as np
+import pytest
+
+from reconstruction.errors import InputError
+from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
+
+ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.uint8)}
+
+
+def test_arrays_and_header_come_back(tmp_path):
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {"name": "é"})
+    arrays, header = read_arrays(tmp_path / "x", "thing", 1)
+    assert header == {"kind": "thing", "version": 1, "name": "é"}
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
+
+
+def test_same_content_gives_same_bytes(tmp_path):
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {"p": 1, "q": [2]})
+    write_arrays(tmp_path / "y", "thing", 1, dict(reversed(ARRAYS.items())), {"q": [2], "p": 1})
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "no readable safetensors file"), (b"hello, this is text", "no readable safetensors file")],
+)
+def test_damaged_files_are_named(tmp_path, content, message):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_arrays(tmp_path / "x", "thing", 1)
+
+
+def test_truncated_file_is_refused(tmp_path):
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {})
+    (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-3])
+    with pytest.raises(InputError, match="write it anew"):
+        read_arrays(tmp_path / "x", "thing", 1)
+
+
+def test_missing_other_kind_newer_and_not_finite(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_arrays(tmp_path / "none", "thing", 1)
+    write_arrays(tmp_path / "x", "thing", 2, ARRAYS, {})
+    with pytest.raises(InputError, match="says it is thing"):
+        read_arrays(tmp_path / "x", "other", 2)
+    with pytest.raises(InputError, match="has version 2; update"):
+        read_arrays(tmp_path / "x", "thing", 1)
+    write_arrays(tmp_path / "x", "thing", 1, {"a": np.array([np.nan])}, {})
+    with pytest.raises(InputError, match="NaN or infinity"):
+        read_arrays(tmp_path / "x", "thing", 1)
+
+
+def test_take_names_what_is_wrong():
+    assert take(ARRAYS, "a", (None, 3), "f") is ARRAYS["a"]
+    with pytest.raises(InputError, match="'c' in f, but it is missing"):
+        take(ARRAYS, "c", (1,), "f")
+    with pytest.raises(InputError, match=r"shape \('any', 4\) in f, but it has \(2, 3\)"):
+        take(ARRAYS, "a", (None, 4), "f")
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path):
+    write_atomically(tmp_path / "x", b"old")
+    with pytest.raises(TypeError):
+        write_atomically(tmp_path / "x", "not bytes")
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
