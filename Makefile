@@ -23,7 +23,7 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@bash scripts/create_venv.sh "$(PYTHON)" $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=77"
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: setup ## Simulate people, reconstruct, build an atlas, match; open outputs/demo/report.html

@@ -15,12 +15,12 @@ from atlas.biomarkers import ACTION_UNITS, MEASURES, action_units, measures
 from atlas.biomarkers.measures import head_steps
 from atlas.report import RecoveryRow
 from atlas.simulation import load_effects, simulate
-from atlas.simulation.effects import REFERENCE_GROUP
+from atlas.simulation.effects import PLANTABLE_MEASURES, REFERENCE_GROUP
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence
 from reconstruction.storage import write_atomically
 
-QUANTITIES = ("AU12", "AU26", "AU45", "AU02", "AU04", "AU14", "AU06", "AU15", "head_speed", "blink_rate")
+QUANTITIES = ("AU12", "AU06", "AU45", "AU15", "AU04", "AU02", "AU26", *PLANTABLE_MEASURES)
 _STILL = 0.05  # intensity; a movement that varies less in truth has no course to recover
 _FEWEST = 3  # people or frames a correlation needs
 
@@ -38,7 +38,7 @@ class Settings:
     held_out: int = 9
     seconds: float = 8.0
     fps: float = 10.0
-    stimuli: tuple[str, ...] = ("happiness", "sadness", "neutral")
+    stimuli: tuple[str, ...] = ("happiness", "sadness")
     permutations: int = 99
     seed: int = 0
 
@@ -82,6 +82,7 @@ def simulate_videos(
     people: int,
     settings: Settings,
     seed: int,
+    workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> bool:
     """A cohort of simulated people as videos, unless it is there already; returns whether it was made.
@@ -121,6 +122,7 @@ def simulate_videos(
         seed,
         fps=settings.fps,
         stimuli=settings.stimuli,
+        workers=workers,
         progress=progress,
     )
     return True
@@ -136,7 +138,9 @@ def recovery(pairs: Sequence[Sequence[tuple[FaceSequence, FaceSequence]]]) -> li
         meaning = ACTION_UNITS[name].name if name in ACTION_UNITS else MEASURES[name]
         true, found = ([[pair[i] for pair in person] for person in pairs] for i in (0, 1))
         courses = [(_course(name, a), _course(name, b)) for a, b in zip(true, found, strict=True)]
-        within = [r for a, b in courses if (r := _correlation(a, b, _STILL)) is not None]
+        within = [
+            r for a, b in courses if (r := _correlation(a, b, _STILL if name in ACTION_UNITS else 0.0)) is not None
+        ]
         means = [np.array([_mean(name, person) for person in people]) for people in (true, found)]
         quartiles = np.quantile(within, [0.25, 0.5, 0.75]) if within else None
         rows.append(

@@ -6,7 +6,8 @@ frame t, aligned to a mean face, obey to first order
     y_it = mean + A_s shape_i + A_x motion_it + A_p pose_it + b_i + e_it
 
 with b ~ N(0, B) what stays with a person (skin, the detector's bias for a face) and e ~ N(0, R) what changes with the
-frame. `fitting` inverts this for a whole recording. `motion` is the expressions, then jaw and gaze angles: see `motion`.
+frame. `fitting` inverts this for a whole recording. `motion` is the expressions, then jaw and gaze angles: see module
+`motion`.
 """
 
 from dataclasses import dataclass, fields
@@ -93,7 +94,8 @@ def load_calibration(template: Template, path: str | Path | None = None) -> Cali
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:
     """Write a calibration file."""
-    arrays = {name: np.asarray(getattr(calibration, name), np.float16 if name in _COARSE else np.float32) for name in _ARRAYS}
+    precision = {name: np.float16 if name in _COARSE else np.float32 for name in _ARRAYS}
+    arrays = {name: np.asarray(getattr(calibration, name), precision[name]) for name in _ARRAYS}
     header = {"template_sha256": calibration.template_sha256, "provenance": calibration.provenance}
     write_arrays(path, KIND, VERSION, arrays, header)
 

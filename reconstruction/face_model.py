@@ -32,8 +32,8 @@ class FaceModel(nn.Module):
     ----------
     template : the template
     embedding : compute these points instead of the vertices, each treated as a vertex whose rest place, directions and
-        skinning weights are interpolated in its triangle. Makes landmark fits cheap; the joints stay exact, because they
-        depend on the shape alone.
+        skinning weights are interpolated in its triangle. Makes landmark fits cheap; the joints stay exact, because
+        they depend on the shape alone.
     """
 
     v_template: Tensor

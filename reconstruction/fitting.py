@@ -1,8 +1,8 @@
 """A whole recording at once: one identity, and expression, jaw, gaze and head pose per frame.
 
 The calibrated model of the detector's points is inverted in closed form for all frames together: the identity rests on
-every frame, a frame's motion on what differs from the person's own mean. The fitted points then give the head pose of
-every frame, and a filter without lag takes the detector's tremble out of the sequence.
+every frame, a frame's motion on what differs from the person's own mean. `refinement` then fits all of it to the points
+before the camera, and a filter without lag takes the detector's tremble out of the sequence.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ import torch
 from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
-from reconstruction.camera import head_pose, solve_pose
-from reconstruction.face_model import FaceModel
+from reconstruction.camera import estimate_camera_matrix, head_pose
 from reconstruction.motion import ANGLES, motion_to_pose
+from reconstruction.projection import PointModel
+from reconstruction.refinement import refine
 from reconstruction.template import Template
 
 CORRELATION_S = 1.6  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
 # independent evidence of the identity. Chosen on renders of people that no calibration has seen.
 SMOOTH_S = 0.28  # seconds, see `smooth`
-STABLE = 0.3  # share of the points, those that expressions move most, which the head pose is not solved on
 
 
 @dataclass(frozen=True)
 class PointFit:
-    """shape (S,) and motion (T, M), posterior means, with their standard deviations (S,) and (M,)."""
+    """shape (S,) and motion (T, M) with the precision (inverse covariance) of their errors, (S, S) and (M, M)."""
 
     shape: np.ndarray
-    shape_sd: np.ndarray
+    shape_precision: np.ndarray
     motion: np.ndarray
-    motion_sd: np.ndarray
+    motion_precision: np.ndarray
 
 
 class Regressor:
@@ -39,7 +39,8 @@ class Regressor:
     With ȳ the weighted mean over frames and n the number of independent frames, all centred on the calibration's mean,
 
         shape  | ȳ       = A_s' (A_s A_s' + B + (A_x C A_x' + R)/n)^-1 ȳ
-        motion | y_t, ȳ  = mean + C A_x' (A_x C A_x' + R)^-1 (y_t - ȳ) + C/n A_x' (A_s A_s' + B + (A_x C A_x' + R)/n)^-1 ȳ
+        motion | y_t, ȳ  = mean + C A_x' (A_x C A_x' + R)^-1 (y_t - ȳ)
+                           + C/n A_x' (A_s A_s' + B + (A_x C A_x' + R)/n)^-1 ȳ
 
     where C is the covariance of motion, and motion's mean is that of the calibration. Expressions lie between 0 and 1:
     the posterior's most probable point in that box is taken, which differs from cutting each coefficient by itself.
@@ -51,7 +52,6 @@ class Regressor:
         self._gain = np.linalg.solve(self._moving, c.motion_effect @ c.motion_covariance).T
         self._standing = c.shape_effect @ c.shape_effect.T + c.between
         left = c.motion_covariance - self._gain @ c.motion_effect @ c.motion_covariance
-        self._motion_sd = np.sqrt(np.diag(left).clip(min=0))
         self._precision = np.linalg.inv((left + left.T) / 2 + 1e-9 * np.eye(len(left)))
 
     def __call__(self, points: np.ndarray, weight: np.ndarray, independent: float) -> PointFit:
@@ -63,11 +63,11 @@ class Regressor:
         total = self._standing + self._moving / independent
         whitened = np.linalg.solve(total, np.column_stack([mean, c.shape_effect]))
         shape = c.shape_effect.T @ whitened[:, 0]
-        known = np.einsum("ds,ds->s", c.shape_effect, whitened[:, 1:])
+        unsure = np.eye(len(shape)) - c.shape_effect.T @ whitened[:, 1:]
         baseline = c.motion_covariance @ c.motion_effect.T @ whitened[:, 0] / independent
         motion = c.motion_mean + baseline + (y - mean) @ self._gain.T
         motion = _into_box(motion, self._precision, motion.shape[1] - len(ANGLES))
-        return PointFit(shape, np.sqrt((1 - known).clip(0, 1)), motion, self._motion_sd)
+        return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
 
 def _into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
@@ -88,8 +88,8 @@ def _into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: i
 
 @dataclass(frozen=True)
 class SequenceFit:
-    """Parameters of all T frames as in `FaceSequence`, zero where a frame is not valid; `valid` without the frames whose
-    head pose cannot be solved.
+    """Parameters of all T frames as in `FaceSequence`, zero where a frame is not valid; `valid` without the frames
+    whose head pose cannot be solved.
     """
 
     shape: np.ndarray
@@ -99,6 +99,7 @@ class SequenceFit:
     pose: np.ndarray
     translation: np.ndarray
     valid: np.ndarray
+    camera_matrix: np.ndarray
 
 
 def fit_sequence(
@@ -109,57 +110,59 @@ def fit_sequence(
     quality: np.ndarray,
     time_s: np.ndarray,
     frame_rate: float,
-    camera_matrix: np.ndarray,
+    image_size: tuple[int, int],
+    camera_matrix: np.ndarray | None = None,
 ) -> SequenceFit:
     """Fit a recording.
 
     points : (T, 478, 3) pixels; valid : (T,) bool, at least one; quality : (T,) weights; time_s : (T,) seconds
-    camera_matrix : (3, 3) pixels
+    image_size : (width, height) pixels
+    camera_matrix : (3, 3) pixels; estimated from the points where it is not given
     """
     used = np.flatnonzero(valid)
     weight = quality[used].astype(np.float64)
     independent = max(1.0, weight.sum() ** 2 / (weight**2).sum() * min(1.0, 1 / frame_rate / CORRELATION_S))
-    fit = Regressor(calibration)(points[used], weight, independent)
-    motion = smooth(fit.motion, time_s[used], frame_rate)
-    n = template.n_expression
-    motion[:, :n] = motion[:, :n].clip(0, 1)
-    pose = motion_to_pose(template, motion)
-
-    # head poses of the fitted points; a frame that cannot be solved is left out
-    model = FaceModel(template, embedding=template.landmarks478)
-    with torch.no_grad():
-        shape = torch.tensor(fit.shape, dtype=torch.float32).expand(len(used), -1)
-        places = model(shape, torch.tensor(motion[:, :n], dtype=torch.float32), torch.from_numpy(pose)).numpy()
-    stable = template.visible478 & (calibration.rigidity >= np.quantile(calibration.rigidity, STABLE))
-    solved, translation = np.zeros(len(used), bool), np.zeros((len(used), 3))
-    start = None
-    for t in range(len(used)):
-        pixels = points[used[t]][stable, :2]
-        start = solve_pose(places[t][stable], pixels, camera_matrix, start)
-        if start is None:
-            start = solve_pose(places[t][stable], pixels, camera_matrix)
-        if start is not None:
-            pose[t, 0], translation[t] = head_pose(start)
-            solved[t] = True
+    start = Regressor(calibration)(points[used], weight, independent)
+    if camera_matrix is None:
+        seen = template.visible478
+        with torch.no_grad():
+            places = PointModel(template, template.landmarks478.of(seen)).points(
+                torch.from_numpy(start.shape), torch.from_numpy(start.motion)
+            )
+        camera_matrix = estimate_camera_matrix(places.numpy(), points[used][:, seen, :2], *image_size)
+    shape, motion, camera_from_head = refine(
+        template, start.shape, start.shape_precision, start.motion, start.motion_precision,
+        points[used, :, :2], camera_matrix, independent,
+    )  # fmt: skip
+    solved = np.isfinite(camera_from_head).all((1, 2)) & (camera_from_head[:, 2, 3] > 0)
     kept = used[solved]
-    heads = smooth(np.concatenate([pose[solved, 0], translation[solved]], 1), time_s[kept], frame_rate)
-    pose[solved, 0], translation[solved] = heads[:, :3], heads[:, 3:]
+    heads = np.array([np.concatenate(head_pose(pose)) for pose in camera_from_head[solved]]).reshape(-1, 6)
+    tracks = smooth(np.concatenate([motion[solved], heads], 1), time_s[kept], frame_rate)
+    n = template.n_expression
+    motion, heads = tracks[:, :-6], tracks[:, -6:]
+    pose = motion_to_pose(template, motion)
+    pose[:, 0] = heads[:, :3]
 
     def scatter(values: np.ndarray) -> np.ndarray:
         out = np.zeros((len(valid), *values.shape[1:]))
-        out[kept] = values[solved]
+        out[kept] = values
         return out
 
-    left = np.zeros(len(valid), bool)
-    left[kept] = True
     return SequenceFit(
-        fit.shape, fit.shape_sd, scatter(motion[:, :n]), fit.motion_sd[:n], scatter(pose), scatter(translation), left
+        shape=shape,
+        shape_sd=np.sqrt(np.diag(np.linalg.inv(start.shape_precision))),
+        expression=scatter(motion[:, :n].clip(0, 1)),
+        expression_sd=np.sqrt(np.diag(np.linalg.inv(start.motion_precision)))[:n],
+        pose=scatter(pose),
+        translation=scatter(heads[:, 3:]),
+        valid=np.isin(np.arange(len(valid)), kept),
+        camera_matrix=camera_matrix,
     )
 
 
 def smooth(tracks: np.ndarray, time_s: np.ndarray, frame_rate: float) -> np.ndarray:
-    """Tracks (T, N) without the detector's tremble: a local quadratic over `SMOOTH_S` seconds, which has no lag (Savitzky
-    and Golay 1964) and keeps a blink's peak; runs of frames are smoothed each by itself.
+    """Tracks (T, N) without the detector's tremble: a local quadratic over `SMOOTH_S` seconds, which has no lag
+    (Savitzky and Golay 1964) and keeps a blink's peak; runs of frames are smoothed each by itself.
     """
     out = tracks.copy()
     width = 2 * int(SMOOTH_S * frame_rate / 2) + 1

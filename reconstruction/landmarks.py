@@ -109,6 +109,7 @@ class FaceMesh:
             self._graph.wait_until_idle()
         self._min_confidence = min_confidence
         self._time = 0
+        self._quiet = True
 
     def _take_faces(self, _: str, packet: Any) -> None:
         self._faces = self._mediapipe.packet_getter.get_proto_list(packet)
@@ -124,11 +125,11 @@ class FaceMesh:
             data=np.ascontiguousarray(rgb), image_format=mp.ImageFormat.SRGB, copy=True
         )
         self._faces, self._scores = [], []
-        first = self._time == 0
         self._time += _STEP_US
-        if first:  # the networks are set up, loudly, on the first frame
+        if self._quiet:  # the networks are set up, loudly, on the first frame and for the first face
             with quiet_stderr():
                 self._run(image)
+            self._quiet = not self._faces
         else:
             self._run(image)
         # one score for every crop looked at, in the order of the faces; those below the threshold gave no face

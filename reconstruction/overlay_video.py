@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.spatial import Delaunay
 
 from reconstruction.camera import project
 from reconstruction.errors import InputError
@@ -14,9 +15,107 @@ from reconstruction.template import Template
 from reconstruction.video import open_video
 from reconstruction.video_writer import VideoWriter
 
-MESH_COLOUR = (150, 185, 215)  # sRGB; no skin has it, so that mesh and face stay apart
-OPACITY = 0.55
+MESH_COLOUR = (214, 214, 210)  # sRGB, a grey that shows the shading
+LINE_COLOUR = (255, 214, 0)  # of the fitted outlines; no face has it
+OPACITY = 0.68
+LIGHT = (-0.80, -0.65, -0.40)  # from the viewer's upper left, low enough that every fold throws a shade
+GROWTH = 1.04  # the mask ends a little beyond the outermost detector points: at hairline, cheekbones and jaw
+OUTLINES = (  # runs of the 68 landmarks and whether they close
+    (range(17, 22), False), (range(22, 27), False), (range(27, 31), False), (range(31, 36), False),
+    (range(36, 42), True), (range(42, 48), True), (range(48, 60), True), (range(60, 68), True),
+)  # fmt: skip
+_IRISES = ((468, (469, 470, 471, 472)), (473, (474, 475, 476, 477)))  # detector points: centre, four on the rim
+_STEP = 32  # pixels by which a window grows, so that the frame buffer is seldom made anew
 _BATCH = 32
+
+
+class MeshOverlay:
+    """Draws a fitted face over frames of one size: a shaded mask with openings where the fit opens eyes and mouth.
+
+    The real eyes, teeth and tongue show through the openings. Lines mark the fitted brows, nose, lids, lips and irises.
+    """
+
+    def __init__(self, template: Template, renderer: Renderer):
+        self.template, self.renderer = template, renderer
+        points = template.landmarks478(template.v_template)[template.visible478]
+        centre = points.mean(0)[:2]
+        ahead = template.v_template[:, 2] > points[:, 2].min()  # ears are not
+        within = Delaunay(points[:, :2]).find_simplex(centre + (template.v_template[:, :2] - centre) / GROWTH) >= 0
+        skin = ahead & within & template.part("skin", "lips", "brow", "lid")
+        self._faces = template.faces[skin[template.faces].all(1)]
+        self._used = np.unique(self._faces)
+        self._faces = np.searchsorted(self._used, self._faces)
+        grey = np.full((len(self._used), 3), MESH_COLOUR)
+        darker = {"lips": 0.8, "brow": 0.55}
+        for part, share in darker.items():
+            grey[template.part(part)[self._used]] = np.round(np.array(MESH_COLOUR) * share)
+        self._colours = grey.astype(np.uint8)
+
+    def draw(
+        self, rgb: np.ndarray, vertices: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.ndarray
+    ) -> np.ndarray:
+        """A frame (H, W, 3) uint8 with the fitted face over it.
+
+        vertices : (V, 3) metres, head frame; camera_matrix (3, 3), camera_from_head (4, 4)
+        """
+        out = np.ascontiguousarray(rgb).copy()
+        height, width = out.shape[:2]
+        shown = vertices[self._used]
+        window = _window(project(shown, camera_matrix, camera_from_head), width, height)
+        if window is None:
+            return out
+        left, top, wide, high = window
+        part = out[top : top + high, left : left + wide]
+        picture, depth = self.renderer.render(
+            shown, self._faces, self._colours, camera_matrix, camera_from_head,
+            background=part, light=LIGHT, ambient=0.06, intensity=1.05, window=window,
+        )  # fmt: skip
+        cv2.addWeighted(picture, OPACITY, part, 1 - OPACITY, 0, dst=part)
+        self._lines(part, depth > 0, vertices, camera_matrix, camera_from_head, (left, top), height)
+        return out
+
+    def _lines(
+        self,
+        part: np.ndarray,
+        covered: np.ndarray,
+        vertices: np.ndarray,
+        camera_matrix: np.ndarray,
+        camera_from_head: np.ndarray,
+        corner: tuple[int, int],
+        height: int,
+    ) -> None:
+        """The outlines on the picture `part`; irises only in the openings, `covered` (H, W) bool is the mask."""
+        thickness = max(1, round(height / 540))
+
+        def pixels(points: np.ndarray) -> np.ndarray:
+            return project(points, camera_matrix, camera_from_head) - corner
+
+        def line(canvas: np.ndarray, points: np.ndarray, closed: bool) -> None:
+            fixed = np.round(points * 16).astype(np.int32)
+            cv2.polylines(canvas, [fixed[:, None]], closed, LINE_COLOUR, thickness, cv2.LINE_AA, shift=4)
+
+        marks = pixels(self.template.landmarks68(vertices))
+        for run, closed in OUTLINES:
+            line(part, marks[list(run)], closed)
+        rims = pixels(self.template.landmarks478(vertices))
+        with_irises = part.copy()
+        turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
+        for centre, (a, b, c, d) in _IRISES:
+            if self.template.visible478[[centre, a, b, c, d]].all():
+                circle = rims[centre] + np.cos(turn) * (rims[a] - rims[c]) / 2 + np.sin(turn) * (rims[b] - rims[d]) / 2
+                line(with_irises, circle, True)
+        np.copyto(part, with_irises, where=~covered[..., None])
+
+
+def _window(pixels: np.ndarray, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of the part of a picture that holds the points; None where it holds none."""
+    low = np.floor(np.clip(pixels.min(0) - 3, 0, (width, height))).astype(int)
+    high = np.ceil(np.clip(pixels.max(0) + 4, 0, (width, height))).astype(int)
+    if not (high > low).all():
+        return None
+    size = np.minimum(-(-(high - low) // _STEP) * _STEP, (width, height))
+    left, top = np.minimum(low, (width, height) - size)
+    return int(left), int(top), int(size[0]), int(size[1])
 
 
 def draw_overlay(
@@ -27,23 +126,8 @@ def draw_overlay(
     camera_from_head: np.ndarray,
     renderer: Renderer,
 ) -> np.ndarray:
-    """A frame (H, W, 3) uint8 with the mesh, half transparent, and its 68 landmarks.
-
-    vertices : (V, 3) metres, head frame; camera_matrix (3, 3), camera_from_head (4, 4)
-    """
-    colours = np.tile(np.array(MESH_COLOUR, np.uint8), (len(vertices), 1))
-    dark = template.colours.astype(float).mean(1) < 90  # brows, lashes, pupils, the mouth's inside: keep them apart
-    colours[dark] = (60, 75, 95)
-    picture, depth = renderer.render(
-        vertices, template.faces, colours, camera_matrix, camera_from_head, background=rgb, ambient=0.25, intensity=0.8
-    )
-    mixed = np.where(depth[..., None] > 0, OPACITY * picture + (1 - OPACITY) * rgb, rgb)
-    out = np.ascontiguousarray(np.round(mixed).astype(np.uint8))
-    radius = max(1, round(rgb.shape[0] / 400))
-    for x, y in project(template.landmarks68(vertices), camera_matrix, camera_from_head):
-        if np.isfinite([x, y]).all() and abs(x) < 1e5 and abs(y) < 1e5:
-            cv2.circle(out, (round(float(x)), round(float(y))), radius, (255, 230, 40), -1, cv2.LINE_AA)
-    return out
+    """One frame of `MeshOverlay`."""
+    return MeshOverlay(template, renderer).draw(rgb, vertices, camera_matrix, camera_from_head)
 
 
 def write_overlay(
@@ -72,7 +156,7 @@ def write_overlay(
             f"expected the recording the parameters were made from, {sequence.image_size} pixels, but {video} has "
             f"{recording.size}; pass that recording."
         )
-    renderer = Renderer(*recording.size)
+    overlay = MeshOverlay(template, Renderer(*recording.size))
     poses = sequence.camera_from_head
     vertices = np.zeros((0, 0, 3), np.float32)
     caption = STATEMENT + (" - simulated person" if sequence.simulated else "")
@@ -87,7 +171,7 @@ def write_overlay(
                 vertices = sequence.vertices(template, slice(i, i + _BATCH))
             frame = rgb
             if sequence.valid[i]:
-                frame = draw_overlay(rgb, vertices[i % _BATCH], template, sequence.camera_matrix, poses[i], renderer)
+                frame = overlay.draw(rgb, vertices[i % _BATCH], sequence.camera_matrix, poses[i])
             else:
                 frame = _captioned(rgb, f"left out: {sequence.reason_names[sequence.reason[i]]}", top=True)
             writer.write(_captioned(frame, caption, top=False))

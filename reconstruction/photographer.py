@@ -1,6 +1,7 @@
 """Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -8,12 +9,12 @@ import torch
 
 from reconstruction.camera import FACING
 from reconstruction.face_model import FaceModel
-from reconstruction.motion import ANGLES, motion_to_pose
 from reconstruction.landmarks import FaceMesh
+from reconstruction.motion import ANGLES, motion_to_pose
 from reconstruction.rendering import Renderer
 from reconstruction.template import Template
 
-SIZE = 384  # pixels, side of a render; the detector looks at 192
+SIZE = 448  # pixels, side of a render; the detector looks at 192
 
 
 def random_motion(template: Template, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -75,7 +76,7 @@ class Photographer:
         """Distance of every neutral vertex to polylines, metres."""
         out = np.full(len(self._neutral), np.inf)
         for line in lines:
-            for a, b in zip(line[:-1], line[1:], strict=True):
+            for a, b in pairwise(line):
                 t = np.clip(((self._neutral - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)[:, None]
                 out = np.minimum(out, np.linalg.norm(self._neutral - (a + t * (b - a)), axis=1))
         return out
@@ -94,7 +95,7 @@ class Photographer:
         blend(np.ones(len(colours)), skin)
         blend(self._lips * rng.uniform(0.3, 1), skin * rng.uniform(0.6, 0.9) + [rng.uniform(10, 50), 5, 10])
         blend(self._lid * rng.uniform(0.2, 1), skin * rng.uniform(0.2, 0.7))
-        if rng.uniform() < 0.25:
+        if rng.uniform() < 0.12:
             blend(rng.uniform(0.3, 0.9) * (1 - self._beard / 0.02), hair)
         width = rng.uniform(0.002, 0.0045)
         blend(rng.uniform(0.5, 1) * (width + 0.001 - self._brow) / 0.0015, hair)
@@ -108,7 +109,12 @@ class Photographer:
         return np.clip(colours, 0, 255).astype(np.uint8)
 
     def photograph(
-        self, vertices: np.ndarray, colours: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.ndarray, rng: np.random.Generator
+        self,
+        vertices: np.ndarray,
+        colours: np.ndarray,
+        camera_matrix: np.ndarray,
+        camera_from_head: np.ndarray,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """(H, W, 3) uint8: a render with random light, background, blur, noise and compression."""
         size = self.renderer.width
@@ -118,25 +124,30 @@ class Photographer:
             self.subdivide(vertices), self._faces, colours, camera_matrix, camera_from_head, background=background,
             light=np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.1), -1.0]), ambient=rng.uniform(0.2, 0.6),
         )  # fmt: skip
-        picture = rgb.astype(np.float32) * rng.uniform(0.75, 1.15)
-        if rng.uniform() < 0.5:
-            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.5))
-        picture = (picture + rng.normal(0, rng.uniform(0, 6), picture.shape)).clip(0, 255).astype(np.uint8)
-        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
+        picture = rgb.astype(np.float32) * rng.uniform(0.8, 1.1)
+        if rng.uniform() < 0.35:
+            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
+        picture = (picture + rng.normal(0, rng.uniform(0, 3), picture.shape)).clip(0, 255).astype(np.uint8)
+        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 97))])
         return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
 
 
-def random_camera(template: Template, n: int, rng: np.random.Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """One camera and n head poses: (3, 3) pixels and (n, 4, 4) camera from head; the face fills a quarter to three quarters."""
+def random_camera(
+    template: Template, n: int, rng: np.random.Generator, size: int = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """One camera and n head poses: (3, 3) pixels and (n, 4, 4) camera from head. The face fills a quarter to three
+    quarters of the picture's height.
+    """
     face = template.landmarks68(template.v_template)
     height = np.ptp(face[:, 1])
     distance = np.exp(rng.uniform(np.log(0.35), np.log(1.4)))
-    focal = rng.uniform(0.25, 0.7) * size * distance / height
+    focal = rng.uniform(0.3, 0.7) * size * distance / height
     camera_matrix = np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1]])
     poses = np.tile(np.eye(4), (n, 1, 1))
     for pose in poses:
-        yaw, pitch, roll = rng.normal(0, np.radians([18, 10, 6]))
-        turn = cv2.Rodrigues(np.array([0, 0, roll]))[0] @ cv2.Rodrigues(np.array([pitch, 0, 0]))[0] @ cv2.Rodrigues(np.array([0, yaw, 0]))[0]
+        yaw, pitch, roll = rng.normal(0, np.radians([15, 9, 6]))
+        about_z, about_x, about_y = (cv2.Rodrigues(np.array(a))[0] for a in ([0, 0, roll], [pitch, 0, 0], [0, yaw, 0]))
+        turn = about_z @ about_x @ about_y
         pose[:3, :3] = FACING @ turn
         centre = np.array([0, 0, distance]) + rng.normal(0, 0.02 * distance, 3)
         pose[:3, 3] = centre - pose[:3, :3] @ face.mean(0)
@@ -168,7 +179,7 @@ class Renders:
 
 
 def render_people(template: Template, people: int, frames: int, seed: int, first: int = 0) -> Renders:
-    """Photograph people `first` to `first + people` and run the detector; frames where it finds nothing are left out."""
+    """Photograph people `first` to `first + people` and run the detector; frames where it finds none are left out."""
     model = FaceModel(template)
     photographer = Photographer(template)
     found: list[tuple] = []

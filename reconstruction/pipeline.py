@@ -7,7 +7,6 @@ import numpy as np
 
 from reconstruction import __version__
 from reconstruction.calibration import Calibration, load_calibration
-from reconstruction.camera import default_camera_matrix
 from reconstruction.errors import InputError
 from reconstruction.fitting import fit_sequence
 from reconstruction.landmarks import N_POINTS, FaceMesh
@@ -65,11 +64,10 @@ def reconstruct(
             f"({counts}); check that the person faces the camera, near and well lit."
         )
     quality = np.array([verdict.quality for verdict in verdicts], np.float32)
-    camera_matrix = default_camera_matrix(*source.size)
     if progress:
         progress("fitting", 0, 1)
     fit = fit_sequence(
-        model, calibrated, np.array(points), valid, quality, np.array(time_s), source.frame_rate, camera_matrix
+        model, calibrated, np.array(points), valid, quality, np.array(time_s), source.frame_rate, source.size
     )
     if progress:
         progress("fitting", 1, 1)
@@ -84,7 +82,7 @@ def reconstruct(
         expression_sd=fit.expression_sd.astype(np.float32),
         pose=fit.pose.astype(np.float32),
         translation=fit.translation.astype(np.float32),
-        camera_matrix=camera_matrix.astype(np.float32),
+        camera_matrix=fit.camera_matrix.astype(np.float32),
         image_size=source.size,
         time_s=np.array(time_s),
         valid=fit.valid,

@@ -1,7 +1,8 @@
 """Which frames to trust, and why not.
 
-A frame is left out for the first reason of `REASONS` that applies (the last is given by the fit); what is left gets a weight from 0 to 1. Every limit
-is a named constant below, chosen on recordings of real people: a sharp, frontal webcam face has to pass whole.
+A frame is left out for the first reason of `REASONS` that applies (the last is given by the fit); what is left gets a
+weight from 0 to 1. Every limit is a named constant below, chosen on recordings of real people: a sharp, frontal webcam
+face has to pass whole.
 """
 
 from collections import Counter
@@ -13,7 +14,9 @@ import numpy as np
 
 from reconstruction.landmarks import Detection
 
-REASONS = ("ok", "no face", "low confidence", "too small", "cut off", "extreme pose", "exposure", "blurred", "pose not solved")
+REASONS = (
+    "ok", "no face", "low confidence", "too small", "cut off", "extreme pose", "exposure", "blurred", "pose not solved",
+)  # fmt: skip
 
 MIN_CONFIDENCE = (0.5, 0.9)  # (left out below, full weight from), of the detector's confidence
 MIN_INTEROCULAR = (24.0, 60.0)  # pixels between the outer eye corners

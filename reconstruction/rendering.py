@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from reconstruction.camera import FACING
 from reconstruction.errors import InputError
 
 log = logging.getLogger(__name__)
 
-FACING = np.diag([1.0, -1.0, -1.0])  # head axes of a face that looks straight into an OpenCV camera
 KEY_LIGHT = (-0.45, -0.55, -0.70)  # from the viewer's upper left, camera frame
 ENVIRONMENT = "FACE_ATLAS_RENDERER"
 _SAMPLES = 2  # ray casting: rays per pixel side, against jagged edges
@@ -147,17 +147,22 @@ class Renderer:
         light: tuple[float, float, float] | np.ndarray = KEY_LIGHT,
         ambient: float = 0.35,
         intensity: float = 0.75,
+        window: tuple[int, int, int, int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One picture.
+        """One picture, or a part of it.
 
         vertices : (V, 3) metres, head frame; faces : (F, 3), counter-clockwise from outside
         colours : (V, 3) uint8 sRGB
         camera_matrix : (3, 3) pixels, pixel centres at whole numbers; camera_from_head : (4, 4) OpenCV, metres
         background : one colour, or a picture (H, W, 3) uint8 to draw over
         light : direction towards the key light, camera frame (x right, y down, z forward)
+        window : left, top, width and height in pixels of the only part that is drawn, in a fraction of the time; what
+            is returned, and a picture given as background, have its size
 
         Returns rgb (H, W, 3) uint8 and depth (H, W) float32, metres along the camera's axis, 0 where nothing is.
         """
+        left, top, width, height = window or (0, 0, self.width, self.height)
+        to_window = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
         transform = np.asarray(camera_from_head, float)
         points = np.asarray(vertices, float) @ transform[:3, :3].T + transform[:3, 3]
         faces = np.asarray(faces)
@@ -165,8 +170,8 @@ class Renderer:
         to_viewer = -points / np.linalg.norm(points, axis=1, keepdims=True)
         lit = shade(normals, to_viewer, colours, light, ambient, intensity)
         draw = _draw_opengl if self.backend == "opengl" else _draw_raycast
-        rgba, depth = draw(self.width, self.height, points, faces, lit, np.asarray(camera_matrix, float))
-        behind = np.broadcast_to(np.asarray(background, np.float32), (self.height, self.width, 3))
+        rgba, depth = draw(width, height, points, faces, lit, to_window @ np.asarray(camera_matrix, float))
+        behind = np.broadcast_to(np.asarray(background, np.float32), (height, width, 3))
         alpha = rgba[..., 3:]
         # colours come premultiplied with the share of the pixel that is covered: the backends clear to black
         rgb = np.clip(np.round(rgba[..., :3] + (1 - alpha) * behind), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""FaceSequence: what a recording becomes, and its file ``<stem>.face.safetensors`` with the readable ``<stem>.face.json``.
+"""FaceSequence: what a recording becomes; its file ``<stem>.face.safetensors`` and the readable ``<stem>.face.json``.
 
 No pixel, path or name of the recording is stored.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from reconstruction.camera import FACING
 from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel, rotation_matrix
 from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
@@ -19,7 +20,6 @@ from reconstruction.template import Template
 KIND, VERSION = "face-sequence", 1
 SUFFIX = ".face.safetensors"
 STATEMENT = "research use; not a diagnosis"
-FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)  # head axes of a face that looks straight into an OpenCV camera
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class FaceSequence:
     def camera_from_head(self) -> np.ndarray:
         """(T, 4, 4) float32, head frame to OpenCV camera frame, metres."""
         out = np.tile(np.eye(4, dtype=np.float32), (len(self), 1, 1))
-        out[:, :3, :3] = FACING @ rotation_matrix(torch.from_numpy(self.pose[:, 0])).numpy()
+        out[:, :3, :3] = FACING.astype(np.float32) @ rotation_matrix(torch.from_numpy(self.pose[:, 0])).numpy()
         out[:, :3, 3] = self.translation
         return out
 
@@ -98,8 +98,8 @@ class FaceSequence:
         """Raise InputError unless the parameters belong to `template`."""
         if self.template_sha256 != template.sha256:
             raise InputError(
-                f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to {self.template} "
-                f"({self.template_sha256[:8]}); load that template or reconstruct the recording again."
+                f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to "
+                f"{self.template} ({self.template_sha256[:8]}); load that template or reconstruct the recording again."
             )
 
     def summary(self) -> dict[str, Any]:
@@ -203,5 +203,6 @@ def load(path: str | Path) -> FaceSequence:
         for name, (dtype, axes) in _ARRAYS.items()
     }
     values["valid"] = values["valid"].astype(bool)
-    fields: dict[str, Any] = {key: tuple(header[key]) if isinstance(header[key], list) else header[key] for key in _FIELDS}
+    fields: dict[str, Any] = {key: header[key] for key in _FIELDS}
+    fields |= {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
     return FaceSequence(**values, **fields)

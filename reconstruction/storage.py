@@ -1,7 +1,7 @@
 """Versioned safetensors files: the one container for templates, calibrations, face sequences and atlases.
 
-A file holds named arrays and one JSON header under the metadata key ``face_atlas``. (One key, because safetensors writes
-several in random order, and the same content must give the same bytes.) Nothing in it can run code.
+A file holds named arrays and one JSON header under the metadata key ``face_atlas``. (One key, because safetensors
+writes several in random order, and the same content must give the same bytes.) Nothing in it can run code.
 """
 
 import json
@@ -56,7 +56,8 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
     Raises
     ------
     InputError
-        The file is missing, no safetensors file, of another kind, newer than `newest`, or holds values that are not finite.
+        The file is missing, no safetensors file, of another kind, newer than `newest`, or holds values that are not
+        finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,7 +65,8 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            names = file.keys()
+            arrays = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, OverflowError, TypeError) as error:
         raise InputError(
             f"expected a {kind} file, but {path} is no readable safetensors file ({error}); write it anew."
@@ -98,7 +100,12 @@ def take(arrays: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]
     if name not in arrays:
         raise InputError(f"expected an array {name!r} in {path}, but it is missing; write the file anew.")
     array = arrays[name]
-    if array.ndim != len(shape) or any(want is not None and want != got for want, got in zip(shape, array.shape, strict=True)):
+    as_wanted = array.ndim == len(shape) and all(
+        want is None or want == got for want, got in zip(shape, array.shape, strict=True)
+    )
+    if not as_wanted:
         wanted = tuple("any" if n is None else n for n in shape)
-        raise InputError(f"expected {name!r} of shape {wanted} in {path}, but it has {array.shape}; write the file anew.")
+        raise InputError(
+            f"expected {name!r} of shape {wanted} in {path}, but it has {array.shape}; write the file anew."
+        )
     return array

@@ -29,6 +29,10 @@ class Embedding:
     triangles: np.ndarray
     barycentric: np.ndarray
 
+    def of(self, use: np.ndarray) -> "Embedding":
+        """The points that `use` (K,) bool selects."""
+        return Embedding(self.triangles[use], self.barycentric[use])
+
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
         """Points (..., K, 3) on `vertices` (..., V, 3)."""
         return np.einsum("...kcd,kc->...kd", vertices[..., self.triangles, :], self.barycentric)
@@ -115,14 +119,16 @@ def load_template(name_or_path: str | Path = DEFAULT) -> Template:
             return _read(path)
     if Path(name_or_path).is_file():
         return _read(Path(name_or_path))
-    known = sorted(f.name.removesuffix(SUFFIX) for f in resources.files("templates").iterdir() if f.name.endswith(SUFFIX))
+    names = (f.name for f in resources.files("templates").iterdir())
+    known = sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
     raise InputError(
-        f"expected an embedded template ({', '.join(known)}) or a {SUFFIX} file, but {str(name_or_path)!r} is neither; check the name or the path."
+        f"expected an embedded template ({', '.join(known)}) or a {SUFFIX} file, but {str(name_or_path)!r} is neither; "
+        "check the name or the path."
     )
 
 
 def save_template(template: Template, path: str | Path) -> None:
-    """Write a template file: deltas as float16, indices as small as they fit. Pose columns that are all zero are left out."""
+    """Write a template file: deltas as float16, indices as small as they fit, all-zero pose columns left out."""
     used = np.flatnonzero(np.abs(template.posedirs).max(axis=(0, 1)) > 0)
     small = np.uint16 if len(template.v_template) < 2**16 else np.uint32
     joint, vertex = np.nonzero(template.joint_regressor)
@@ -168,7 +174,9 @@ def _read(path: Path) -> Template:
     regressor[index[:, 0], index[:, 1]] = take(arrays, "joint_regressor_value", (len(index),), path)
     faces = take(arrays, "faces", (None, 3), path).astype(np.int64)
     if faces.max() >= n:
-        raise InputError(f"expected faces of {path} to name vertices below {n}, but one names {faces.max()}; write the file anew.")
+        raise InputError(
+            f"expected faces of {path} to name vertices below {n}, but one names {faces.max()}; write the file anew."
+        )
 
     def embedding(points: str, count: int) -> Embedding:
         triangles = take(arrays, f"{points}_triangles", (count, 3), path).astype(np.int64)

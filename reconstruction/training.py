@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def learn(template: Template, renders: Renders, provenance: dict) -> Calibration
     return replace(_learn(template, renders, provenance), **judge(trial, renders.of(held)))
 
 
-def judge(calibration: Calibration, renders: Renders) -> dict[str, np.ndarray]:
+def judge(calibration: Calibration, renders: Renders) -> dict[str, Any]:
     """Correlation and slope of motion within person, correlation of shape over people."""
     regress = Regressor(calibration)
     true_motion, motion, true_shape, shape = [], [], [], []

@@ -31,8 +31,9 @@ def build(
 ) -> None:
     """Build an atlas: standard faces, overlays, encoder and matcher, its evaluation over held-out people, a report.
 
-    OUT/people.json tells how every person was matched when held out; it is personal data, the rest is not.
     Videos without parameters are reconstructed first, into OUT/parameters; a build that was stopped goes on there.
+    Two things in OUT are personal data: OUT/parameters, and OUT/people.json, which tells how every person was matched
+    when held out. The rest rests on groups.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from reconstruction.sequence import FaceSequence
     from reconstruction.template import Template
 
-MOST_WORKERS = 4  # every one holds a detector and a model, about 0.7 GB
 MARGIN = 24  # pixels round a head that is shown
 FRAMES_SHOWN = ("happiness", "sadness")  # stimuli whose strongest frame of one person a group is shown
 
@@ -33,8 +32,8 @@ def demo(
 def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Path:
     """The demonstration with other settings; returns the report's path.
 
-    workers : processes that reconstruct side by side; as many as there are processors, four at most, by default. The
-        result does not depend on it
+    workers : processes side by side; as many as there are processors, four at most, by default. The result does not
+        depend on it
     """
     import sys
 
@@ -58,7 +57,9 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
     begun = perf_counter()
     with _progress(console) as show:
         made = [
-            simulate_videos(where, n, settings, seed, lambda stage, done, of: show("1/4 simulate videos", done, of))
+            simulate_videos(
+                where, n, settings, seed, workers, lambda stage, done, of: show("1/4 simulate videos", done, of)
+            )
             for where, n, seed in (
                 (folder.cohort, settings.people, settings.seed),
                 (folder.held_out, settings.held_out, settings.seed + 1),
@@ -132,38 +133,13 @@ def _reconstruct_all(
     jobs: list[tuple[Path, Path]], seed: int, workers: int | None, progress: Callable[[int, int], None]
 ) -> int:
     """Reconstruct what is not there yet, in processes side by side; returns how many were done anew."""
-    import os
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
+    from atlas.parallel import run_all
 
-    todo = [(video, target) for video, target in jobs if not _is_current(target)]
-    count = len(jobs) - len(todo)
-    progress(count, len(jobs))
-    workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-    if workers == 1 or len(todo) < 2:
-        for video, target in todo:
-            reconstruct_one(video, target, seed)
-            count += 1
-            progress(count, len(jobs))
-        return len(todo)
-    # spawned, not forked: a forked process would share the detector's and torch's threads half-way
-    with ProcessPoolExecutor(min(workers, len(todo)), get_context("spawn"), _one_thread) as pool:
-        running = [pool.submit(reconstruct_one, video, target, seed) for video, target in todo]
-        try:
-            for done in as_completed(running):
-                done.result()
-                count += 1
-                progress(count, len(jobs))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    todo = [(video, target, seed) for video, target in jobs if not _is_current(target)]
+    before = len(jobs) - len(todo)
+    progress(before, len(jobs))
+    run_all(reconstruct_one, todo, workers, lambda done, _: progress(before + done, len(jobs)))
     return len(todo)
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def reconstruct_one(video: Path, target: Path, seed: int) -> None:

@@ -98,12 +98,26 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": _percent, "number": _number, "signed": _signed, "count": _count, "seconds": _seconds}
+    made.filters |= {
+        "percent": _percent,
+        "probability": _probability,
+        "number": _number,
+        "signed": _signed,
+        "count": _count,
+        "seconds": _seconds,
+    }
     return made
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _probability(share: float) -> str:
+    """Never 0 or 100 %: nothing that is estimated from people is certain."""
+    if 0.01 <= share <= 0.99:
+        return _percent(share)
+    return "<1\N{NO-BREAK SPACE}%" if share < 0.5 else ">99\N{NO-BREAK SPACE}%"
 
 
 def _number(value: float, digits: int = 2) -> str:

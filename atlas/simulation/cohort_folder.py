@@ -4,8 +4,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
 from atlas.simulation.people import Person, simulate_people
 from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
@@ -28,6 +30,7 @@ def simulate(
     fps: float = 25.0,
     stimuli: Sequence[str] = STIMULI,
     template: str = DEFAULT,
+    workers: int | None = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Write a cohort of simulated people to the folder `out`, whole or not at all.
@@ -38,6 +41,7 @@ def simulate(
     seconds : of every recording, one for each person and stimulus
     video : write each recording as an MP4 and the parameters it was made from below ``truth/``, where a cohort's reader
         does not look; without it, the parameters are the recordings
+    workers : processes side by side; None for as many as there are processors, four at most
     progress : called with what is done, how many and out of how many
 
     Raises
@@ -60,25 +64,10 @@ def simulate(
     out.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
-        renderer = None
-        if video:  # pictures need OpenGL; parameters do not
-            from atlas.simulation.film import write_film
-            from reconstruction.rendering import Renderer
-
-            renderer = Renderer(IMAGE_SIZE, IMAGE_SIZE)
-        done, total = 0, len(persons) * len(stimuli)
-        for person in persons:
-            for stimulus in stimuli:
-                sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
-                stem = f"{person.id}_task-{stimulus}"
-                if renderer is None:
-                    save(sequence, writing / person.id / f"{stem}{SUFFIX}")
-                else:
-                    write_film(writing / person.id / f"{stem}.mp4", sequence, person, head, renderer)
-                    save(sequence, writing / TRUTH / person.id / f"{stem}{SUFFIX}")
-                done += 1
-                if progress:
-                    progress("simulating", done, total)
+        jobs = [(writing, p, s, seconds, fps, seed, template, video) for p in persons for s in stimuli]
+        run_all(
+            write_recording, jobs, workers, (lambda done, of: progress("simulating", done, of)) if progress else None
+        )
         settings = {"people": people, "seconds": seconds, "fps": fps, "stimuli": stimuli, "seed": seed, "video": video}
         _write_notes(writing, persons, planted, settings)
         writing.chmod(0o755)
@@ -89,6 +78,27 @@ def simulate(
         shutil.rmtree(writing, ignore_errors=True)
         raise
     return out
+
+
+def write_recording(
+    folder: Path, person: Person, stimulus: str, seconds: float, fps: float, seed: int, template: str, video: bool
+) -> None:
+    """One recording of a cohort: its parameters, or its video with the parameters below ``truth/``."""
+    head = _template(template)
+    sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
+    stem = f"{person.id}_task-{stimulus}"
+    if not video:
+        save(sequence, folder / person.id / f"{stem}{SUFFIX}")
+        return
+    # pictures need OpenGL; parameters do not
+    from atlas.simulation.film import write_film
+    from reconstruction.rendering import Renderer
+
+    write_film(folder / person.id / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
+    save(sequence, folder / TRUTH / person.id / f"{stem}{SUFFIX}")
+
+
+_template = lru_cache(maxsize=4)(load_template)
 
 
 def _write_notes(

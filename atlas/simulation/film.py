@@ -5,12 +5,14 @@ Appearance is drawn from the person's seed alone, so it says nothing about the g
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from atlas.simulation.people import Person
+from reconstruction.camera import project
 from reconstruction.rendering import Renderer
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
@@ -92,24 +94,41 @@ def frames(sequence: FaceSequence, person: Person, template: Template, renderer:
     look = appearance(person, template, (renderer.width, renderer.height))
     camera_from_head = sequence.camera_from_head
     rng = np.random.default_rng([person.seed, 5])
-    noise = rng.normal(0, _NOISE, (renderer.height + 64, renderer.width + 64, 1))
+    noise = np.round(rng.normal(0, _NOISE, (renderer.height + 64, renderer.width + 64, 1))).astype(np.int16)
     for start in range(0, len(sequence), _BATCH):
         batch = slice(start, min(start + _BATCH, len(sequence)))
-        for i, vertices in enumerate(sequence.vertices(template, batch), start):
-            rgb, _ = renderer.render(
+        moving = sequence.vertices(template, batch)
+        window = _window(project(moving, sequence.camera_matrix, camera_from_head[batch]), renderer)
+        part = slice(window[1], window[1] + window[3]), slice(window[0], window[0] + window[2])
+        for i, vertices in enumerate(moving, start):
+            rgb = look.background.copy()
+            rgb[part], _ = renderer.render(
                 vertices,
                 template.faces,
                 look.colours,
                 sequence.camera_matrix,
                 camera_from_head[i],
-                background=look.background,
+                background=look.background[part],
                 light=look.light,
                 ambient=look.ambient,
                 intensity=look.intensity,
+                window=window,
             )
             y, x = rng.integers(0, 64, 2)  # one field of noise, shifted: as good as new noise and much faster
             grain = noise[y : y + renderer.height, x : x + renderer.width]
             yield _captioned(np.clip(rgb + grain, 0, 255).astype(np.uint8))
+
+
+def _window(pixels: np.ndarray, renderer: Renderer) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the part of the picture that the head (T, V, 2) moves in."""
+    low = np.clip(np.floor(pixels.min((0, 1))) - 2, 0, (renderer.width - 1, renderer.height - 1)).astype(int)
+    high = np.clip(np.ceil(pixels.max((0, 1))) + 3, low + 1, (renderer.width, renderer.height)).astype(int)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+
+
+@lru_cache(maxsize=4)
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
 
 
 def _captioned(rgb: np.ndarray) -> np.ndarray:
@@ -119,7 +138,7 @@ def _captioned(rgb: np.ndarray) -> np.ndarray:
         (0.015 * width, 0.985 * height),
         CAPTION,
         fill=(255, 255, 255),
-        font=ImageFont.load_default(size=0.03 * height),
+        font=_font(0.03 * height),
         anchor="ls",
         stroke_width=1,
         stroke_fill=(0, 0, 0),

@@ -13,8 +13,9 @@ import numpy as np
 from atlas.biomarkers.action_units import ACTION_UNITS, JAW_WIDE, sided
 from atlas.simulation.effects import UNITS
 from atlas.simulation.people import SPREAD, Person
+from reconstruction.camera import FACING
 from reconstruction.errors import InputError
-from reconstruction.sequence import FACING, FaceSequence
+from reconstruction.sequence import FaceSequence
 from reconstruction.template import DEFAULT, Template, load_template
 
 # coefficient at the apex, by stimulus; the sets are those used for soft emotion intensity in facial biomarker work

@@ -1,5 +1,6 @@
 """The demonstration, small, with the reconstruction replaced by the truth and noise where it would take long."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,8 +55,6 @@ def test_the_demonstration_runs_goes_on_and_gives_the_same_again(
     changed = {p.name for p in after if after[p] != before[p]}
     assert changed <= {"timings.json", "report.html"}
     strip = r"<td class=\"n\">[0-9.]+ (s|min [0-9]+ s)</td>"
-    import re
-
     assert re.sub(strip, "", report.read_text("utf-8")) == re.sub(strip, "", text)
     assert read_timings(DemoFolder(out))["simulate videos"] == timings["simulate videos"]
 
@@ -116,3 +115,16 @@ def test_damaged_timings_are_forgotten(tmp_path: Path) -> None:
     (tmp_path / "timings.json").write_text('{"stages": [1]}')
     assert read_timings(DemoFolder(tmp_path)) == {}
     assert read_timings(DemoFolder(tmp_path / "nowhere")) == {}
+
+
+def test_as_many_processes_as_one_likes_give_the_same_videos(tmp_path: Path) -> None:
+    few = replace(SMALL, stimuli=("neutral",))
+    for name, workers in (("one", 1), ("two", 2)):
+        assert simulate_videos(tmp_path / name, 3, few, 0, workers)
+    assert not simulate_videos(tmp_path / "one", 3, few, 0)
+    one, two = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        for name in ("one", "two")
+    )
+    assert one == two
+    assert len([path for path in one if path.suffix == ".mp4"]) == 3

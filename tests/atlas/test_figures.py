@@ -110,13 +110,13 @@ def test_sheets_are_the_same_bytes_twice_and_hold_no_date(
         assert a.read_bytes() == b.read_bytes()
         with Image.open(a) as opened:
             assert not set(opened.info) - {"dpi"}
-            assert opened.width > 600
+            assert opened.width > 300
 
 
 def test_the_reference_group_has_a_sheet_of_its_own_motion(pictures: AtlasPictures) -> None:
     with Image.open(io.BytesIO(overlay_sheet(pictures, ["HC"]))) as alone:
         colours = np.asarray(alone.convert("RGB")).reshape(-1, 3).astype(int)
-    assert (colours[:, 1] > colours[:, 0] + 40).sum() > 1000  # green: no difference, an amount
+    assert (colours[:, 1] > colours[:, 0] + 40).sum() > 200  # green: no difference, an amount
 
 
 def test_a_sheet_leaves_empty_places_empty() -> None:

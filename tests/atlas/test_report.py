@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from atlas.aggregation import aggregate_cohort
 from atlas.atlas import Atlas, build_atlas
+from atlas.atlas_file import load_atlas, save_atlas
 from atlas.cohort import Cohort, load_cohort
-from atlas.figures import AtlasPictures, HeadPainter
+from atlas.figures import AtlasPictures
 from atlas.motion import MotionSpace
 from atlas.report import DemoExtras, RecoveryRow, write_report
 from atlas.report.differences import SHOWN, group_differences
@@ -58,11 +60,6 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def small(template: Template) -> HeadPainter:
-    return HeadPainter(template, height=60)
-
-
-@pytest.fixture(scope="module")
 def cohort(cohort_folder: Path) -> Cohort:
     return load_cohort(cohort_folder)
 
@@ -73,22 +70,14 @@ def atlas(cohort: Cohort, template: Template, space: MotionSpace) -> Atlas:
     return build_atlas(people, template, space, permutations=2, warnings=warnings)
 
 
-def pictures(atlas: Atlas, template: Template, space: MotionSpace, small: HeadPainter) -> AtlasPictures:
-    made = AtlasPictures(atlas, template, space)
-    object.__setattr__(made, "painter", small)
-    return made
+@pytest.fixture(scope="module")
+def pictures(atlas: Atlas, template: Template, space: MotionSpace) -> AtlasPictures:
+    return AtlasPictures(atlas, template, space)
 
 
 @pytest.fixture(scope="module")
-def written(
-    atlas: Atlas,
-    cohort: Cohort,
-    template: Template,
-    space: MotionSpace,
-    small: HeadPainter,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    return write_report(atlas, cohort, tmp_path_factory.mktemp("r"), pictures(atlas, template, space, small))
+def written(atlas: Atlas, cohort: Cohort, pictures: AtlasPictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(atlas, cohort, tmp_path_factory.mktemp("r"), pictures)
 
 
 def test_the_page_is_whole_self_contained_and_described(written: Path) -> None:
@@ -124,23 +113,20 @@ def test_nobody_of_the_cohort_is_named(written: Path, cohort: Cohort) -> None:
 
 
 def test_the_same_atlas_gives_the_same_bytes(
-    written: Path,
-    atlas: Atlas,
-    cohort: Cohort,
-    template: Template,
-    space: MotionSpace,
-    small: HeadPainter,
-    tmp_path: Path,
+    written: Path, atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
-    again = write_report(atlas, cohort, tmp_path, pictures(atlas, template, space, small))
+    again = write_report(atlas, cohort, tmp_path, AtlasPictures(atlas, template, space))
     assert again.read_bytes() == written.read_bytes()
+    save_atlas(atlas, tmp_path / "atlas.safetensors")
+    from_file = write_report(load_atlas(tmp_path), cohort, tmp_path / "file")
+    assert Page(from_file.read_text("utf-8")).text == Page(written.read_text("utf-8")).text
 
 
 def test_real_people_are_not_called_simulated_and_an_atlas_at_chance_is_said(
-    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, small: HeadPainter, tmp_path: Path
+    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
     real = replace(atlas, simulated=False, evaluation_summary={**atlas.evaluation_summary, "p": 0.6})
-    page = Page(write_report(real, cohort, tmp_path, pictures(real, template, space, small)).read_text("utf-8")).text
+    page = Page(write_report(real, cohort, tmp_path, AtlasPictures(real, template, space)).read_text("utf-8")).text
     assert "simulated" not in page.lower()
     assert "does not tell its groups apart better than chance" in page
 
@@ -151,7 +137,7 @@ def made_match(atlas: Atlas, cohort: Cohort, template: Template, space: MotionSp
 
 
 def test_matches_and_the_demonstrations_part_are_shown(
-    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, small: HeadPainter, tmp_path: Path
+    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, pictures: AtlasPictures, tmp_path: Path
 ) -> None:
     matches = made_match(atlas, cohort, template, space)
     true_groups = {f"sub-new{i}": person.group for i, person in enumerate(cohort.people[:3])}
@@ -169,7 +155,7 @@ def test_matches_and_the_demonstrations_part_are_shown(
         atlas,
         cohort,
         tmp_path,
-        pictures(atlas, template, space, small),
+        pictures,
         matches=matches,
         true_groups=true_groups,
         demo=demo,
@@ -236,7 +222,11 @@ def test_differences_have_people_as_the_unit_and_are_ranked_by_effect() -> None:
     assert looked_at == 2  # AU01 differs in nobody, AU02 has nobody to compare with
     first, second = found["MDD"]
     assert (first.name, first.people, first.reference_people) == ("AU12", 20, 20)
-    assert first.low < -3 < first.high < 0
+    welch = stats.ttest_ind(
+        *([p.values["AU12"] for p in people if p.group == g] for g in ("MDD", "HC")), equal_var=False
+    )
+    assert (first.low, first.high) == pytest.approx(tuple(welch.confidence_interval(0.95)))
+    assert first.q == pytest.approx(2 * welch.pvalue)  # the smaller of two
     assert -4.5 < first.effect < -1.8
     assert first.q < 0.001 < 0.05 < second.q
     assert len(found["MDD"]) <= SHOWN

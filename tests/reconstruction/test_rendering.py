@@ -54,6 +54,18 @@ def test_light_from_the_left_brightens_the_left(renderer, template):
     assert rgb[seen].max() < 235, "a mid grey face burns out nowhere"
 
 
+def test_a_window_is_that_part_of_the_picture(renderer, template):
+    camera, pose = look_at_camera(template.v_template, 100, 80)
+    picture = np.random.default_rng(0).integers(0, 255, (80, 100, 3), np.uint8)
+    mesh = (template.v_template, template.faces, template.colours, camera, pose)
+    whole, depth = renderer.render(*mesh, background=picture)
+    part, part_depth = renderer.render(*mesh, background=picture[10:58, 30:94], window=(30, 10, 64, 48))
+    assert np.abs(part.astype(int) - whole[10:58, 30:94]).mean() < 0.1
+    assert ((part_depth > 0) == (depth[10:58, 30:94] > 0)).mean() > 0.999
+    again, _ = renderer.render(*mesh, background=picture)
+    np.testing.assert_array_equal(again, whole)
+
+
 def test_picture_as_background_and_many_frames(renderer):
     picture = np.random.default_rng(0).integers(0, 255, (80, 100, 3), np.uint8)
     first, _ = renderer.render(SQUARE, FACES, COLOURS, CAMERA, POSE, background=picture)

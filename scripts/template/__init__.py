@@ -1,0 +1,1 @@
+"""How the embedded template `atlas-head` is made; `scripts/train_template.py` is the entry."""

@@ -1,0 +1,53 @@
+"""What a calibration learns."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from reconstruction.motion import motion_names
+from reconstruction.photographer import Renders
+from reconstruction.training import calibrate, judge, learn
+
+
+def test_from_a_detector_without_fault_everything_is_learnt(template, ideal_calibration):
+    assert (ideal_calibration.reliability > 0.9).mean() > 0.85, "all but expressions that resemble each other"
+    assert ideal_calibration.reliability.min() > 0.5
+    assert np.median(ideal_calibration.slope) == pytest.approx(1, abs=0.1)
+    assert np.median(ideal_calibration.shape_reliability[:20]) > 0.98
+    assert ideal_calibration.template_sha256 == template.sha256
+
+
+def test_noise_lowers_the_reliability_that_is_reported(template, ideal_calibration, ideal_renders):
+    noisy = Renders(**{f.name: getattr(ideal_renders, f.name).copy() for f in fields(Renders)})
+    noisy.points += np.random.default_rng(0).normal(0, 3, noisy.points.shape).astype(np.float32)
+    reliability = learn(template, noisy, {}).reliability
+    assert (reliability < ideal_calibration.reliability).all()
+
+
+def test_reliability_is_measured_on_other_people(ideal_calibration, ideal_renders):
+    """Judged on the very people it learnt from it must look at least as good: the trial did not see them."""
+    own = judge(ideal_calibration, ideal_renders.of(ideal_renders.person >= ideal_renders.person.max() - 25))
+    assert np.median(own["reliability"]) >= np.median(ideal_calibration.reliability)
+
+
+def test_learning_twice_gives_the_same(template, ideal_calibration, ideal_renders):
+    again = learn(template, ideal_renders, ideal_calibration.provenance)
+    for f in fields(again):
+        np.testing.assert_array_equal(getattr(again, f.name), getattr(ideal_calibration, f.name))
+
+
+@pytest.mark.slow
+def test_from_rendered_people_blinks_smiles_and_the_jaw_are_learnt(template):
+    calibration = calibrate(template, people=150, frames=6, seed=3, jobs=2)
+    reliable = dict(zip(motion_names(template), calibration.reliability, strict=True))
+    assert calibration.provenance["frames_found"] > 800
+    assert min(reliable[name] for name in ("eyeBlinkLeft", "jaw_x", "mouthSmileLeft")) > 0.4
+
+
+@pytest.mark.slow
+def test_any_number_of_jobs_learns_the_same(template, monkeypatch):
+    monkeypatch.setattr("reconstruction.training.CHUNK", 3)
+    one, two = (calibrate(template, people=6, frames=3, seed=3, jobs=jobs) for jobs in (1, 2))
+    np.testing.assert_array_equal(one.canonical, two.canonical)
+    np.testing.assert_array_equal(one.motion_effect, two.motion_effect)
