@@ -71,7 +71,10 @@ def solve_pose(
     pixels = np.ascontiguousarray(pixels, np.float64)
     matrix = np.asarray(camera_matrix, np.float64)
     if start is None:
-        ok, rotation, translation = cv2.solvePnP(points, pixels, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
+        try:
+            ok, rotation, translation = cv2.solvePnP(points, pixels, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
+        except cv2.error:  # points that coincide
+            return None
         if not ok or not np.isfinite(translation).all():
             return None
     else:

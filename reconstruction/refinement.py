@@ -34,7 +34,7 @@ def refine(
     camera_matrix: np.ndarray,
     independent: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shape (S,), motion (T, M) and camera from head (T, 4, 4) that fit the points best; NaN poses where points fit nothing.
+    """Shape (S,), motion (T, M) and camera from head (T, 4, 4) that fit the points best; NaN where points fit no pose.
 
     shape, shape_precision : the regressor's (S,), (S, S); motion, motion_precision : its (T, M), (M, M)
     pixels : (T, 478, 2); camera_matrix : (3, 3); independent : number of independent frames
