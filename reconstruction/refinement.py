@@ -50,8 +50,9 @@ def refine(
     share = min(1.0, independent / len(motion))  # what a frame counts as evidence of the identity
 
     s, m = s_prior.clone(), m_prior.clone()
-    view = _start(model.points(s, m).numpy(), target.numpy(), camera_matrix)
-    error = view.residual(target, model.points(s, m)).square().mean((1, 2)).sqrt()
+    places = model.points(s, m)
+    view = _start(places.numpy(), target.numpy(), camera_matrix)
+    error = view.residual(target, places).square().mean((1, 2)).sqrt()
     trusted = (error <= OUTLIER * error.median()) & (view.translation[:, 2] > 0)
     own = 6 + motion.shape[1]
     for _ in range(STEPS):

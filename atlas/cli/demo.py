@@ -102,17 +102,9 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
 
 @contextmanager
 def _progress(console: Any) -> Iterator[Callable[[str, int, int], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from atlas.cli.progress import recording_bar
 
-    bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *bars, console=console, transient=True) as bar:
+    with recording_bar(console) as bar:
         task = bar.add_task("", total=None)
         yield lambda stage, done, of: bar.update(task, description=stage, completed=done, total=of or None)
 

@@ -26,15 +26,8 @@ def reconstruct(
     that cannot be used is named at the end, with status 2; the others are finished all the same.
     """
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    from atlas.cli.progress import recording_bar
     from reconstruction.errors import InputError
     from reconstruction.video import open_video
 
@@ -57,8 +50,7 @@ def reconstruct(
 
         faces = load_template(template)
         rows: list[tuple[str, FaceSequence, str]] = []
-        bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(TextColumn("{task.description}"), *bars, console=console, transient=True) as bar:
+        with recording_bar(console) as bar:
             whole = bar.add_task("recordings", total=len(usable), visible=len(usable) > 1)
             part = bar.add_task("", total=None)
 
