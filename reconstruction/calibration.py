@@ -33,6 +33,7 @@ class Calibration:
     mean : (N,), basis : (N, D) principal components of aligned points, metres
     shape_effect : (D, S); motion_effect : (D, M); pose_effect : (D, P); A_s, A_x, A_p
     between, within : (D, D), B and R
+    point_sd : (478,) metres, how far the detector's points lie from those of the template in a picture
     motion_mean : (M,), motion_covariance : (M, M), the prior
     reliability : (M,) within-person correlation of the recovered with the true motion on people left out
     slope : (M,) recovered per true unit, likewise
@@ -50,6 +51,7 @@ class Calibration:
     pose_effect: np.ndarray
     between: np.ndarray
     within: np.ndarray
+    point_sd: np.ndarray
     motion_mean: np.ndarray
     motion_covariance: np.ndarray
     reliability: np.ndarray

@@ -2,7 +2,8 @@
 
 The calibrated model of the detector's points is inverted in closed form for all frames together: the identity rests on
 every frame, a frame's motion on what differs from the person's own mean. `refinement` then fits all of it to the points
-before the camera, and a filter without lag takes the detector's tremble out of the sequence.
+before the camera, `appearance` to the pictures where they are at hand, and a filter without lag takes what trembles out
+of the sequence.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from reconstruction.projection import PointModel
 from reconstruction.refinement import refine
 from reconstruction.template import Template
 
-CORRELATION_S = 1.6  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
+CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
 # independent evidence of the identity. Chosen on renders of people that no calibration has seen.
 SMOOTH_S = 0.28  # seconds, see `smooth`
 
@@ -66,20 +67,21 @@ class Regressor:
         unsure = np.eye(len(shape)) - c.shape_effect.T @ whitened[:, 1:]
         baseline = c.motion_covariance @ c.motion_effect.T @ whitened[:, 0] / independent
         motion = c.motion_mean + baseline + (y - mean) @ self._gain.T
-        motion = _into_box(motion, self._precision, motion.shape[1] - len(ANGLES))
+        motion = into_box(motion, self._precision, motion.shape[1] - len(ANGLES))
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
 
-def _into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
-    """The points nearest to `motion` (T, M) by `precision` (M, M) whose first `bounded` entries lie in 0..1: coordinate
-    descent, which converges because the problem is convex and the box separable.
+def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
+    """The points nearest to `motion` (T, M) by `precision`, (M, M) or one a frame (T, M, M), whose first `bounded`
+    entries lie in 0..1: coordinate descent, which converges because the problem is convex and the box separable.
     """
-    pull, out = motion @ precision, motion.copy()
+    pull, out = (motion[:, None] @ precision)[:, 0], motion.copy()
     out[:, :bounded] = out[:, :bounded].clip(0, 1)
     for _ in range(sweeps):
         before = out.copy()
         for i in range(motion.shape[1]):
-            value = out[:, i] + (pull[:, i] - out @ precision[:, i]) / precision[i, i]
+            column = precision[..., i]
+            value = out[:, i] + (pull[:, i] - (out * column).sum(1)) / column[..., i]
             out[:, i] = value.clip(0, 1) if i < bounded else value
         if np.abs(out - before).max() < 1e-4:
             break
@@ -87,35 +89,39 @@ def _into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: i
 
 
 @dataclass(frozen=True)
-class SequenceFit:
-    """Parameters of all T frames as in `FaceSequence`, zero where a frame is not valid; `valid` without the frames
-    whose head pose cannot be solved.
+class Fit:
+    """U used frames of a recording, fitted and not yet smoothed.
+
+    frames : (U,) which of the recording's frames
+    shape : (S,); motion : (U, M); camera_from_head : (U, 4, 4); camera_matrix : (3, 3)
+    shape_precision, motion_precision : (S, S) and (M, M), of the errors that the regressor expects
+    pixels : (U, 478, 2) the detector's points; point_sd : (478,) metres, how far they lie from the true ones
     """
 
+    frames: np.ndarray
     shape: np.ndarray
-    shape_sd: np.ndarray
-    expression: np.ndarray
-    expression_sd: np.ndarray
-    pose: np.ndarray
-    translation: np.ndarray
-    valid: np.ndarray
+    shape_precision: np.ndarray
+    motion: np.ndarray
+    motion_precision: np.ndarray
+    camera_from_head: np.ndarray
     camera_matrix: np.ndarray
+    pixels: np.ndarray
+    point_sd: np.ndarray
 
 
-def fit_sequence(
+def fit_points(
     template: Template,
     calibration: Calibration,
     points: np.ndarray,
     valid: np.ndarray,
     quality: np.ndarray,
-    time_s: np.ndarray,
     frame_rate: float,
     image_size: tuple[int, int],
     camera_matrix: np.ndarray | None = None,
-) -> SequenceFit:
-    """Fit a recording.
+) -> Fit:
+    """Fit a recording to the detector's points; frames whose head pose cannot be solved are left out.
 
-    points : (T, 478, 3) pixels; valid : (T,) bool, at least one; quality : (T,) weights; time_s : (T,) seconds
+    points : (T, 478, 3) pixels; valid : (T,) bool, at least one; quality : (T,) weights
     image_size : (width, height) pixels
     camera_matrix : (3, 3) pixels; estimated from the points where it is not given
     """
@@ -132,31 +138,46 @@ def fit_sequence(
         camera_matrix = estimate_camera_matrix(places.numpy(), points[used][:, seen, :2], *image_size)
     shape, motion, camera_from_head = refine(
         template, start.shape, start.shape_precision, start.motion, start.motion_precision,
-        points[used, :, :2], camera_matrix, independent,
+        points[used, :, :2], calibration.point_sd, camera_matrix, independent,
     )  # fmt: skip
     solved = np.isfinite(camera_from_head).all((1, 2)) & (camera_from_head[:, 2, 3] > 0)
-    kept = used[solved]
-    heads = np.array([np.concatenate(head_pose(pose)) for pose in camera_from_head[solved]]).reshape(-1, 6)
-    tracks = smooth(np.concatenate([motion[solved], heads], 1), time_s[kept], frame_rate)
+    return Fit(
+        used[solved], shape, start.shape_precision, motion[solved], start.motion_precision, camera_from_head[solved],
+        camera_matrix, points[used[solved], :, :2], calibration.point_sd,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Parameters of all T frames as in `FaceSequence`, zero where a frame is not `valid`."""
+
+    expression: np.ndarray
+    expression_sd: np.ndarray
+    pose: np.ndarray
+    translation: np.ndarray
+    valid: np.ndarray
+
+
+def to_tracks(template: Template, fit: Fit, time_s: np.ndarray, frame_rate: float) -> Tracks:
+    """The fit smoothed and laid out on the recording's frames, time_s (T,) seconds."""
+    heads = np.array([np.concatenate(head_pose(pose)) for pose in fit.camera_from_head]).reshape(-1, 6)
+    tracks = smooth(np.concatenate([fit.motion, heads], 1), time_s[fit.frames], frame_rate)
     n = template.n_expression
     motion, heads = tracks[:, :-6], tracks[:, -6:]
     pose = motion_to_pose(template, motion)
     pose[:, 0] = heads[:, :3]
 
     def scatter(values: np.ndarray) -> np.ndarray:
-        out = np.zeros((len(valid), *values.shape[1:]))
-        out[kept] = values
+        out = np.zeros((len(time_s), *values.shape[1:]))
+        out[fit.frames] = values
         return out
 
-    return SequenceFit(
-        shape=shape,
-        shape_sd=np.sqrt(np.diag(np.linalg.inv(start.shape_precision))),
+    return Tracks(
         expression=scatter(motion[:, :n].clip(0, 1)),
-        expression_sd=np.sqrt(np.diag(np.linalg.inv(start.motion_precision)))[:n],
+        expression_sd=np.sqrt(np.diag(np.linalg.inv(fit.motion_precision)))[:n],
         pose=scatter(pose),
         translation=scatter(heads[:, 3:]),
-        valid=np.isin(np.arange(len(valid)), kept),
-        camera_matrix=camera_matrix,
+        valid=np.isin(np.arange(len(time_s)), fit.frames),
     )
 
 

@@ -178,22 +178,30 @@ class Renders:
         return Renders(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Renders)))
 
 
+def pose_people(
+    template: Template, shape: np.ndarray, motion: np.ndarray, model: FaceModel | None = None
+) -> np.ndarray:
+    """(N, V, 3) float32, metres, head frame, of shape (N, S) and motion (N, M); `model`'s points where it is given."""
+    model = model or FaceModel(template)
+    parts = (
+        torch.tensor(shape, dtype=torch.float32),
+        torch.tensor(motion[:, : template.n_expression], dtype=torch.float32),
+        torch.from_numpy(motion_to_pose(template, motion)),
+    )
+    with torch.no_grad():
+        return torch.cat([model(*part) for part in zip(*(p.split(64) for p in parts), strict=True)]).numpy()
+
+
 def render_people(template: Template, people: int, frames: int, seed: int, first: int = 0) -> Renders:
     """Photograph people `first` to `first + people` and run the detector; frames where it finds none are left out."""
-    model = FaceModel(template)
-    photographer = Photographer(template)
+    photographer, model = Photographer(template), FaceModel(template)
     found: list[tuple] = []
     with FaceMesh(tracking=True, min_confidence=0.3) as detector:
         for person in range(first, first + people):
             rng = np.random.default_rng([seed, person])
             shape = rng.normal(size=template.n_shape).clip(-3, 3)
             motion = random_motion(template, frames, rng)
-            with torch.no_grad():
-                vertices = model(
-                    torch.tensor(np.tile(shape, (frames, 1)), dtype=torch.float32),
-                    torch.tensor(motion[:, : template.n_expression], dtype=torch.float32),
-                    torch.from_numpy(motion_to_pose(template, motion)),
-                ).numpy()
+            vertices = pose_people(template, np.tile(shape, (frames, 1)), motion, model)
             colours = photographer.appearance(rng)
             camera_matrix, poses = random_camera(template, frames, rng)
             for t in range(frames):

@@ -1,4 +1,4 @@
-"""Video in, FaceSequence out: decode, detect, judge, fit."""
+"""Video in, FaceSequence out: decode, detect, judge, fit, follow the skin."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from reconstruction import __version__
+from reconstruction.appearance import follow_skin
 from reconstruction.calibration import Calibration, load_calibration
 from reconstruction.errors import InputError
-from reconstruction.fitting import fit_sequence
+from reconstruction.fitting import fit_points, to_tracks
 from reconstruction.landmarks import N_POINTS, FaceMesh
 from reconstruction.quality import REASONS, count_reasons, judge
 from reconstruction.sequence import FaceSequence
@@ -16,6 +17,7 @@ from reconstruction.template import DEFAULT, Template, load_template
 from reconstruction.video import open_video
 
 Progress = Callable[[str, int, int], None]
+QUALITIES = ("full", "fast")
 
 
 def reconstruct(
@@ -24,6 +26,7 @@ def reconstruct(
     template: str | Path | Template = DEFAULT,
     calibration: Calibration | None = None,
     fps: str | float = "native",
+    quality: str = "full",
     seed: int = 0,
     simulated: bool = False,
     progress: Progress | None = None,
@@ -32,6 +35,7 @@ def reconstruct(
 
     template : name, file or loaded template; calibration : the one shipped with it unless given
     fps : ``native`` or frames per second to take
+    quality : ``full``, or ``fast`` to stop after the landmarks, without the stage that follows the skin
     seed : recorded; nothing in this path is random today
     simulated : the recording shows nobody who exists
     progress : called with (stage, done, total)
@@ -39,8 +43,10 @@ def reconstruct(
     Raises
     ------
     InputError
-        The recording cannot be read, or no frame of it shows a trustworthy face.
+        The recording cannot be read, no frame of it shows a trustworthy face, or `quality` is unknown.
     """
+    if quality not in QUALITIES:
+        raise InputError(f"expected quality {' or '.join(QUALITIES)}, got {quality!r}; leave it out for the best fit.")
     source = open_video(video, fps)
     model = template if isinstance(template, Template) else load_template(template)
     calibrated = calibration or load_calibration(model)
@@ -63,12 +69,19 @@ def reconstruct(
             f"expected a face in {Path(video).name}, but none of its {len(verdicts)} frames shows a trustworthy one "
             f"({counts}); check that the person faces the camera, near and well lit."
         )
-    quality = np.array([verdict.quality for verdict in verdicts], np.float32)
+    weight = np.array([verdict.quality for verdict in verdicts], np.float32)
+    times = np.array(time_s)
     if progress:
         progress("fitting", 0, 1)
-    fit = fit_sequence(
-        model, calibrated, np.array(points), valid, quality, np.array(time_s), source.frame_rate, source.size
-    )
+    fit = fit_points(model, calibrated, np.array(points), valid, weight, source.frame_rate, source.size)
+    if quality == "full":
+
+        def following(done: int, total: int) -> None:
+            if progress:
+                progress("following the skin", done, total)
+
+        fit = follow_skin(source, model, fit, following)
+    tracks = to_tracks(model, fit, times, source.frame_rate)
     if progress:
         progress("fitting", 1, 1)
     return FaceSequence(
@@ -77,18 +90,18 @@ def reconstruct(
         expression_names=model.expression_names,
         joint_names=model.joint_names,
         shape=fit.shape.astype(np.float32),
-        shape_sd=fit.shape_sd.astype(np.float32),
-        expression=fit.expression.astype(np.float32),
-        expression_sd=fit.expression_sd.astype(np.float32),
-        pose=fit.pose.astype(np.float32),
-        translation=fit.translation.astype(np.float32),
+        shape_sd=np.sqrt(np.diag(np.linalg.inv(fit.shape_precision))).astype(np.float32),
+        expression=tracks.expression.astype(np.float32),
+        expression_sd=tracks.expression_sd.astype(np.float32),
+        pose=tracks.pose.astype(np.float32),
+        translation=tracks.translation.astype(np.float32),
         camera_matrix=fit.camera_matrix.astype(np.float32),
         image_size=source.size,
-        time_s=np.array(time_s),
-        valid=fit.valid,
-        quality=np.where(fit.valid, quality, np.float32(0)),
+        time_s=times,
+        valid=tracks.valid,
+        quality=np.where(tracks.valid, weight, np.float32(0)),
         reason=np.where(
-            valid & ~fit.valid, REASONS.index("pose not solved"), [verdict.code for verdict in verdicts]
+            valid & ~tracks.valid, REASONS.index("pose not solved"), [verdict.code for verdict in verdicts]
         ).astype(np.uint8),
         reason_names=REASONS,
         frame_rate=source.frame_rate,
@@ -97,6 +110,7 @@ def reconstruct(
             "software": f"digital-face-atlas {__version__}",
             "calibration": calibrated.provenance,
             "fps": str(fps),
+            "quality": quality,
             "seed": seed,
         },
     )

@@ -34,8 +34,8 @@ class PointModel(FaceModel):
         """shape (S,) and motion (T, M) to points (T, K, 3), metres, head frame."""
         return self(shape.expand(len(motion), -1), motion[:, : self.n_expression], self.pose(motion))
 
-    def derivatives(self, shape: Tensor, motion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """points (T, K, 3); by motion (T, K, 3, M); by shape (T, K, 3, S).
+    def derivatives(self, shape: Tensor, motion: Tensor, by_shape: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """points (T, K, 3); by motion (T, K, 3, M); by shape (T, K, 3, S), or of no width where it is not wanted.
 
         Shape and expression are linear before skinning: their derivative is their direction turned by the point's
         blended rotation (that joints move with the shape is left out, a few percent of it). Angles by differences.
@@ -49,8 +49,10 @@ class PointModel(FaceModel):
         joints = rotation_matrix(self.pose(motion)).flatten(2)
         blended = (self.skinning_weights @ joints).reshape(*here.shape[:2], 3, 3)
         n_shape, n_expression, _ = self.sizes
-        directions = self.directions[: n_shape + n_expression].T.reshape(-1, 3, n_shape + n_expression)
+        first = 0 if by_shape else n_shape
+        directions = self.directions[first : n_shape + n_expression].T.reshape(len(self.v_template), 3, -1)
         linear = torch.einsum("tkij,kjs->tkis", blended, directions)
+        n_shape -= first
         return here, torch.cat([linear[..., n_shape:], torch.stack(turned, -1)], -1), linear[..., :n_shape]
 
 
@@ -78,18 +80,18 @@ class View:
         camera = points @ self.rotation.mT + self.translation[:, None]
         return _through(camera, torch.einsum("tij,tkjn->tkin", self.rotation, by))
 
-    def derivative_by_pose(self, points: Tensor) -> Tensor:
-        """(T, K, 2, 6), by a small turn about the points' middle, camera axes, radians, and a shift, metres."""
+    def derivative_by_pose(self, points: Tensor, about: Tensor) -> Tensor:
+        """(T, K, 2, 6), by a small turn about `about` (T, 3), head frame, in camera axes, radians, and a shift, metres."""
         turned = points @ self.rotation.mT
-        x, y, z = (turned - turned.mean(1, keepdim=True)).unbind(-1)
+        x, y, z = (turned - about[:, None] @ self.rotation.mT).unbind(-1)
         no, one = torch.zeros_like(x), torch.ones_like(x)
         rows = [no, z, -y, one, no, no, -z, no, x, no, one, no, y, -x, no, no, no, one]
         return _through(turned + self.translation[:, None], torch.stack(rows, -1).reshape(*x.shape, 3, 6))
 
-    def moved(self, points: Tensor, step: Tensor) -> "View":
+    def moved(self, about: Tensor, step: Tensor) -> "View":
         """The view after a pose step (T, 6) as in `derivative_by_pose`."""
         turn = rotation_matrix(step[:, :3])
-        middle = (points @ self.rotation.mT).mean(1)
+        middle = (self.rotation @ about[..., None])[..., 0]
         translation = self.translation + step[:, 3:] + middle - (turn @ middle[..., None])[..., 0]
         return View(self.camera_matrix, turn @ self.rotation, translation)
 

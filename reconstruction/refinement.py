@@ -13,14 +13,13 @@ from reconstruction.camera import FACING, solve_pose
 from reconstruction.projection import PointModel, View
 from reconstruction.template import Template
 
-POINT_SD = 0.02  # of the inter-ocular distance: how far the detector's points lie from the true ones
-POINTS_COUNT = 10  # what the 478 points together count as: their errors are not independent
-MOTION_STIFFNESS = 5.0  # the regressor knows motion better than reprojection does: its precision is taken times this.
-# Chosen on renders of people that no calibration has seen: weaker priors fit the points better and the truth worse.
+POINTS_COUNT = 80  # what the 478 points together count as: their errors are not independent
+SHAPE_STIFFNESS, MOTION_STIFFNESS = 3.0, 5.0  # the regressor knows the face better than reprojection does: its
+# precision is taken times this. Chosen on renders of people that no calibration has seen: weaker priors fit the points
+# better and the truth worse.
 OUTLIER = 3.0  # a frame whose points lie so many times farther off than the median frame's is left out
 STEPS = 2
 FRAMES_AT_ONCE = 32
-_SIDEWAYS = (33, 263)  # the detector's outer eye corners
 _UNSOLVED = np.block([[FACING, np.c_[[0.0, 0.0, 0.6]]], [np.zeros((1, 3)), np.ones((1, 1))]])
 
 
@@ -31,22 +30,22 @@ def refine(
     motion: np.ndarray,
     motion_precision: np.ndarray,
     pixels: np.ndarray,
+    point_sd: np.ndarray,
     camera_matrix: np.ndarray,
     independent: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shape (S,), motion (T, M) and camera from head (T, 4, 4) that fit the points best; NaN where points fit no pose.
 
     shape, shape_precision : the regressor's (S,), (S, S); motion, motion_precision : its (T, M), (M, M)
-    pixels : (T, 478, 2); camera_matrix : (3, 3); independent : number of independent frames
+    pixels : (T, 478, 2); point_sd : (478,) metres, how far each lies from the true one; camera_matrix : (3, 3)
+    independent : number of independent frames
     """
     seen = template.visible478
     model = PointModel(template, template.landmarks478.of(seen))
     target = torch.from_numpy(pixels[:, seen].astype(np.float64))
-    s_prior, s_precision = torch.from_numpy(shape), torch.from_numpy(shape_precision)
+    s_prior, s_precision = torch.from_numpy(shape), torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
     m_prior, m_precision = torch.from_numpy(motion), torch.from_numpy(motion_precision * MOTION_STIFFNESS)
-    corners = template.landmarks478(template.v_template)[list(_SIDEWAYS)]
-    sd = POINT_SD * float(np.linalg.norm(corners[0] - corners[1]))
-    weight = POINTS_COUNT / seen.sum() / sd**2
+    root = torch.from_numpy(point_weight(point_sd[seen]))[:, None]
     share = min(1.0, independent / len(motion))  # what a frame counts as evidence of the identity
 
     s, m = s_prior.clone(), m_prior.clone()
@@ -62,10 +61,11 @@ def refine(
             part = slice(i, i + FRAMES_AT_ONCE)
             here = view.frames(part)
             points, by_motion, by_shape = model.derivatives(s, m[part])
-            columns = [here.derivative_by_pose(points), here.derivative(points, by_motion)]
-            derivative = torch.cat([*columns, here.derivative(points, by_shape)], 3).flatten(1, 2)
-            rest = here.residual(target[part], points).flatten(1)[..., None]
-            matrix, vector = weight * derivative.mT @ derivative, (weight * derivative.mT @ rest)[..., 0]
+            columns = [here.derivative_by_pose(points, points.mean(1)), here.derivative(points, by_motion)]
+            derivative = torch.cat([*columns, here.derivative(points, by_shape)], 3) * root[..., None]
+            derivative = derivative.flatten(1, 2)
+            rest = (here.residual(target[part], points) * root).flatten(1)[..., None]
+            matrix, vector = derivative.mT @ derivative, (derivative.mT @ rest)[..., 0]
             matrix[:, 6:own, 6:own] += m_precision
             vector[:, 6:own] += (m_prior[part] - m[part]) @ m_precision
             cross = matrix[:, :own, own:]
@@ -76,13 +76,18 @@ def refine(
             solved.append((points, answer))
         shape_step = torch.linalg.solve(total, right)
         steps = torch.cat([answer[..., -1] - answer[..., :-1] @ shape_step for _, answer in solved])
-        view = view.moved(torch.cat([points for points, _ in solved]), steps[:, :6])
+        view = view.moved(torch.cat([points.mean(1) for points, _ in solved]), steps[:, :6])
         s, m = s + shape_step, m + steps[:, 6:]
         m[:, : template.n_expression] = m[:, : template.n_expression].clamp(0, 1)
     camera_from_head = np.tile(np.eye(4), (len(motion), 1, 1))
     camera_from_head[:, :3, :3], camera_from_head[:, :3, 3] = view.rotation.numpy(), view.translation.numpy()
     camera_from_head[~trusted.numpy()] = np.nan
     return s.numpy(), m.numpy(), camera_from_head
+
+
+def point_weight(point_sd: np.ndarray) -> np.ndarray:
+    """What residuals of K points, metres, are multiplied by, (K,)."""
+    return np.sqrt(POINTS_COUNT / len(point_sd)) / point_sd
 
 
 def _start(places: np.ndarray, pixels: np.ndarray, camera_matrix: np.ndarray) -> View:

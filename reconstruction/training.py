@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from reconstruction.calibration import Calibration, align, pose_features
+from reconstruction.camera import project
+from reconstruction.face_model import FaceModel
 from reconstruction.fitting import Regressor
-from reconstruction.photographer import Renders, render_people
+from reconstruction.photographer import Renders, pose_people, render_people
 from reconstruction.template import Template
 
 DETECTOR = "mediapipe-0.10.21-facemesh"
 CHUNK = 25  # people rendered by one process with one detector
 COMPONENTS = 300  # of the aligned points
+_WILD = 0.02  # metres
 
 
 def calibrate(
@@ -103,10 +106,29 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         canonical=canonical, rigidity=rigidity, mean=flat.mean(0) + basis @ start, basis=basis,
         shape_effect=effect[:, :n_shape], motion_effect=effect[:, n_shape : n_shape + n_motion],
         pose_effect=effect[:, n_shape + n_motion :], between=between, within=within,
+        point_sd=_point_sd(template, renders),
         motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
         reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape),
         template_sha256=template.sha256, provenance=provenance,
     )  # fmt: skip
+
+
+def _point_sd(template: Template, renders: Renders) -> np.ndarray:
+    """Root mean square distance (478,) of the points seen from the true ones, metres at the head's depth.
+
+    What a picture's points are off by together belongs to the head's pose and is taken out; single wild points count as
+    `_WILD`.
+    """
+    model = FaceModel(template, embedding=template.landmarks478)
+    points = pose_people(template, renders.shape, renders.motion, model)
+    square = np.zeros(len(renders.points[0]))
+    for seen, point, camera_matrix, pose in zip(
+        renders.points, points, renders.camera_matrix, renders.camera_from_head, strict=True
+    ):
+        apart = (seen[:, :2] - project(point, camera_matrix, pose)) * pose[2, 3] / camera_matrix[0, 0]
+        apart -= np.median(apart[template.visible478], axis=0)
+        square += np.minimum((apart**2).sum(1), _WILD**2)
+    return np.sqrt(square / len(points))
 
 
 def _regress(causes: np.ndarray, effects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

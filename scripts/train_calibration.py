@@ -1,6 +1,6 @@
 """Calibrate a template: render people with known parameters, detect, learn what the detector's points say.
 
-usage: python scripts/train_calibration.py [--template atlas-head] [--people 525] [--frames 8] [--out FILE]
+usage: python scripts/train_calibration.py [--template atlas-head] [--people 1600] [--frames 8] [--out FILE]
 
 About 0.15 s a frame and core. The file shipped with `atlas-head` was made with the defaults.
 """
@@ -20,7 +20,7 @@ from reconstruction.training import calibrate
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--template", default=DEFAULT)
-    parser.add_argument("--people", type=int, default=525)
+    parser.add_argument("--people", type=int, default=1600)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)

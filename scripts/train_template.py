@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconstruction.template import load_template, save_template
 from template.build import build
-from template.points import embed_detector_points
+from template.points import embed_detector_points, settle_detector_points
 from template.source import Source
 
 
@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("templates/atlas-head.template.safetensors"))
     arguments = parser.parse_args()
     source_sha256 = hashlib.sha256(arguments.source.read_bytes()).hexdigest()
-    template = embed_detector_points(build(Source.read(arguments.source), source_sha256))
+    template = build(Source.read(arguments.source), source_sha256)
+    template = settle_detector_points(embed_detector_points(template))
     save_template(template, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB, {load_template(arguments.out).sha256[:12]}")
 

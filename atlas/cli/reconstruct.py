@@ -16,6 +16,9 @@ def reconstruct(
     out: Annotated[Path, typer.Option(help="Folder for the parameter files.", show_default=False)],
     template: Annotated[str, typer.Option(help="A template by name or file.")] = "atlas-head",
     fps: Annotated[str, typer.Option(help="Frames per second to use, or 'native' for all.")] = "native",
+    quality: Annotated[
+        str, typer.Option(help="'full', or 'fast': landmarks only, several times faster, sees fine movements less.")
+    ] = "full",
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Do recordings anew that are already done.")] = False,
@@ -69,6 +72,7 @@ def reconstruct(
                             recording,
                             template=template,
                             fps=fps,
+                            quality=quality,
                             seed=seed,
                             simulated=shows_simulated(recording),
                             progress=show,

@@ -7,7 +7,7 @@ import pytest
 
 from reconstruction.calibration import load_calibration
 from reconstruction.camera import axis_angle_from_rotation, camera_from_head, default_camera_matrix
-from reconstruction.fitting import Regressor, fit_sequence, smooth
+from reconstruction.fitting import Regressor, fit_points, into_box, smooth, to_tracks
 from reconstruction.motion import motion_names
 
 T, RATE = 50, 25.0
@@ -37,7 +37,8 @@ def fit(template, calibration, truth, valid=None, quality=None):
     ones = np.ones(T, bool)
     valid = ones if valid is None else valid
     quality = valid.astype(float) if quality is None else quality
-    return fit_sequence(template, calibration, truth["points"], valid, quality, truth["time"], RATE, (640, 480), CAMERA)
+    found = fit_points(template, calibration, truth["points"], valid, quality, RATE, (640, 480), CAMERA)
+    return found, to_tracks(template, found, truth["time"], RATE)
 
 
 def angle_between(a, b):
@@ -46,7 +47,7 @@ def angle_between(a, b):
 
 
 def test_a_person_seen_without_fault_is_recovered(template, ideal_calibration, truth):
-    result = fit(template, ideal_calibration, truth)
+    found, result = fit(template, ideal_calibration, truth)
     names = motion_names(template)
     assert result.valid.all()
     for pose, translation, true in zip(result.pose[:, 0], result.translation, truth["poses"], strict=True):
@@ -58,8 +59,9 @@ def test_a_person_seen_without_fault_is_recovered(template, ideal_calibration, t
         assert result.expression[:, i].max() == pytest.approx(truth["motion"][:, i].max(), abs=0.25)
     jaw = result.pose[:, template.joint("jaw"), 0]
     assert np.abs(jaw - truth["motion"][:, names.index("jaw_x")]).max() < 0.06
-    assert np.corrcoef(result.shape[:20], truth["shape"][:20])[0, 1] > 0.95
-    assert (np.abs(result.shape - truth["shape"]) < 4 * result.shape_sd + 0.3).mean() > 0.8
+    assert np.corrcoef(found.shape[:20], truth["shape"][:20])[0, 1] > 0.95
+    sd = np.sqrt(np.diag(np.linalg.inv(found.shape_precision)))
+    assert (np.abs(found.shape - truth["shape"]) < 4 * sd + 0.3).mean() > 0.8
 
 
 def test_frames_left_out_are_zero_and_change_nothing_else(template, ideal_calibration, truth):
@@ -67,24 +69,24 @@ def test_frames_left_out_are_zero_and_change_nothing_else(template, ideal_calibr
     valid[20:25] = False
     spoilt = {**truth, "points": truth["points"].copy()}
     spoilt["points"][20:25] = np.random.default_rng(0).uniform(0, 400, (5, 478, 3))
-    result, clean = (fit(template, ideal_calibration, t, valid) for t in (spoilt, truth))
+    (found, result), (found_clean, clean) = (fit(template, ideal_calibration, t, valid) for t in (spoilt, truth))
     np.testing.assert_array_equal(result.valid, valid)
     for name in ("expression", "pose", "translation"):
         values = getattr(result, name)
         assert not values[~valid].any()
         np.testing.assert_array_equal(values, getattr(clean, name))
-    np.testing.assert_array_equal(result.shape, clean.shape)
+    np.testing.assert_array_equal(found.shape, found_clean.shape)
 
 
 def test_weights_are_relative_and_bad_frames_count_less(template, ideal_calibration, truth):
-    whole = fit(template, ideal_calibration, truth)
-    half = fit(template, ideal_calibration, truth, quality=np.full(T, 0.5))
+    whole, _ = fit(template, ideal_calibration, truth)
+    half, _ = fit(template, ideal_calibration, truth, quality=np.full(T, 0.5))
     np.testing.assert_allclose(half.shape, whole.shape, atol=1e-9)
     spoilt = {**truth, "points": truth["points"].copy()}
     spoilt["points"][:10, 200:] += 15
     quality = np.where(np.arange(T) < 10, 0.02, 1.0)
     errors = [
-        np.abs(fit(template, ideal_calibration, spoilt, quality=q).shape - truth["shape"])[:20].mean()
+        np.abs(fit(template, ideal_calibration, spoilt, quality=q)[0].shape - truth["shape"])[:20].mean()
         for q in (quality, None)
     ]
     assert errors[0] < errors[1]
@@ -101,6 +103,25 @@ def test_expressions_lie_between_0_and_1_whatever_the_points(template, ideal_cal
     assert np.isfinite(result.shape).all()
     assert np.linalg.eigvalsh(result.shape_precision).min() >= 1 - 1e-6, "the prior's precision is 1; points only add"
     assert np.linalg.eigvalsh(result.motion_precision).min() > 0
+
+
+def test_the_box_is_reached_at_its_nearest_point():
+    rng = np.random.default_rng(3)
+    root = rng.normal(size=(4, 6, 6))
+    precision, motion = root @ root.transpose(0, 2, 1) + np.eye(6), rng.normal(0.5, 1, (4, 6))
+    boxed = into_box(motion, precision, 4)
+
+    def far(x):
+        return np.einsum("ti,tij,tj->t", x - motion, precision, x - motion)
+
+    assert boxed[:, :4].min() >= 0
+    assert boxed[:, :4].max() <= 1
+    for _ in range(300):
+        other = boxed + rng.normal(0, 0.05, boxed.shape)
+        other[:, :4] = other[:, :4].clip(0, 1)
+        assert (far(other) >= far(boxed) - 1e-3).all()
+    alike = into_box(motion, precision[:1].repeat(4, 0), 4)
+    np.testing.assert_allclose(alike, into_box(motion, precision[0], 4))
 
 
 def test_more_frames_say_more_of_the_shape(ideal_calibration, truth):

@@ -1,0 +1,52 @@
+"""The skin of a template unrolled onto a grid, where pictures of different frames can be compared point by point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import open3d as o3d
+from scipy.spatial import ConvexHull, Delaunay
+
+from reconstruction.template import Embedding, Template
+
+WIDTH, HEIGHT = 160, 176  # cells; 1.2 mm each on a grown face
+SPREAD = 1.35  # radians to either side of the midline
+ABOVE_BROWS = 0.035  # metres of forehead
+_SKIN = ("skin", "lid", "lips", "brow")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A cylinder around the face: rows from the forehead down, columns from the subject's right to the left.
+
+    embedding : Embedding of the HEIGHT * WIDTH cells, row by row
+    inside : (HEIGHT, WIDTH) bool, cells on the skin of the face: no eyes, no mouth, nothing beyond the jaw
+    """
+
+    embedding: Embedding
+    inside: np.ndarray
+
+
+def make_chart(template: Template) -> Chart:
+    """Cast rays at the neutral mean face from a cylinder whose axis stands between the ears."""
+    vertices = template.v_template
+    marks = template.landmarks68(vertices)
+    top, bottom = marks[17:27, 1].max() + ABOVE_BROWS, marks[:17, 1].min()
+    angles = np.linspace(-SPREAD, SPREAD, WIDTH)
+    outwards = np.stack([np.sin(angles), np.zeros(WIDTH), np.cos(angles)], 1)
+    axis = np.zeros((HEIGHT, WIDTH, 3))
+    axis[..., 1] = np.linspace(top, bottom, HEIGHT)[:, None]
+    axis[..., 2] = marks[[0, 16], 2].mean()
+    far = float(np.ptp(vertices, axis=0).max())
+    rays = np.concatenate([axis + far * outwards, np.broadcast_to(-outwards, axis.shape)], 2).astype(np.float32)
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(template.faces.astype(np.uint32)))
+    answer = scene.cast_rays(o3d.core.Tensor(rays))
+    triangle, second = answer["primitive_ids"].numpy().astype(np.int64), answer["primitive_uvs"].numpy()
+    hit = triangle < len(template.faces)
+    corners = template.faces[np.where(hit, triangle, 0)]
+    barycentric = np.concatenate([1 - second.sum(2, keepdims=True), second], 2).astype(np.float32)
+    embedding = Embedding(corners.reshape(-1, 3), barycentric.reshape(-1, 3))
+    outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
+    face = Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(embedding(vertices)[:, :2]) >= 0
+    skin = template.part(*_SKIN)[corners].all(2)
+    return Chart(embedding, hit & skin & face.reshape(hit.shape))
