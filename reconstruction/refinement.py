@@ -13,8 +13,8 @@ from reconstruction.camera import FACING, solve_pose
 from reconstruction.projection import PointModel, View
 from reconstruction.template import Template
 
-POINTS_COUNT = 80  # what the 478 points together count as: their errors are not independent
-SHAPE_STIFFNESS, MOTION_STIFFNESS = 3.0, 5.0  # the regressor knows the face better than reprojection does: its
+POINTS_COUNT = 120  # what the 478 points together count as: their errors are not independent
+SHAPE_STIFFNESS, MOTION_STIFFNESS = 1.5, 5.0  # the regressor knows the face better than reprojection does: its
 # precision is taken times this. Chosen on renders of people that no calibration has seen: weaker priors fit the points
 # better and the truth worse.
 OUTLIER = 3.0  # a frame whose points lie so many times farther off than the median frame's is left out
