@@ -81,7 +81,7 @@ class View:
         return _through(camera, torch.einsum("tij,tkjn->tkin", self.rotation, by))
 
     def derivative_by_pose(self, points: Tensor, about: Tensor) -> Tensor:
-        """(T, K, 2, 6), by a small turn about `about` (T, 3), head frame, in camera axes, radians, and a shift, metres."""
+        """(T, K, 2, 6), by a turn about `about` (T, 3), head frame, in camera axes, radians, and a shift, metres."""
         turned = points @ self.rotation.mT
         x, y, z = (turned - about[:, None] @ self.rotation.mT).unbind(-1)
         no, one = torch.zeros_like(x), torch.ones_like(x)

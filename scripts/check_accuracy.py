@@ -1,6 +1,6 @@
 """Accuracy of the whole path on renders with known truth, beside the mean face's.
 
-usage: python scripts/check_accuracy.py RENDERS METRIC.py
+usage: python scripts/check_accuracy.py RENDERS METRIC.py [--quality full|fast]
 
 RENDERS holds sub-XX.mp4 with sub-XX.npz (vertices, neutral, landmarks_head in mm, expr, names, lm68, narrow); METRIC.py
 gives scan_to_mesh, motion_r2 and expression_correlation. Both come with the development data, not with the project.
@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 from rich.progress import track
 
-from reconstruction.pipeline import reconstruct
+from reconstruction.pipeline import QUALITIES, reconstruct
 from reconstruction.template import load_template
 
 
@@ -31,13 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("renders", type=Path)
     parser.add_argument("metric", type=Path)
+    parser.add_argument("--quality", choices=QUALITIES, default="full")
     arguments = parser.parse_args()
     metric, template = load_metric(arguments.metric), load_template()
     fitted, mean_face, moved, missed, tracks = [], [], 0.0, 0.0, []
     names: list[str] = []
     for path in track(sorted(arguments.renders.glob("sub-*.npz")), description="reconstructing"):
         truth = np.load(path, allow_pickle=False)
-        sequence = reconstruct(path.with_suffix(".mp4"), simulated=True)
+        sequence = reconstruct(path.with_suffix(".mp4"), quality=arguments.quality, simulated=True)
         neutral = truth["neutral"].astype(float)
         for surface, errors in ((sequence.neutral(template), fitted), (template.v_template, mean_face)):
             mm = surface * 1000.0

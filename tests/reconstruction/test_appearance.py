@@ -33,7 +33,8 @@ def filmed(template, tmp_path_factory):
         pose = camera_from_head(np.array([0.05 * np.cos(4 * t), 0.25 * np.sin(4 * t), 0.0]), np.zeros(3))
         pose[:3, 3] = np.array([0, 0, 0.62]) - pose[:3, :3] @ middle
         poses.append(pose)
-    pixels = project(template.landmarks478(pose_people(template, np.tile(shape, (T, 1)), motion)), CAMERA, np.array(poses))
+    people = pose_people(template, np.tile(shape, (T, 1)), motion)
+    pixels = project(template.landmarks478(people), CAMERA, np.array(poses))
     precisions = np.eye(len(shape)), 30 * np.eye(len(names))
     truth = Fit(
         np.arange(T), shape, precisions[0], motion, precisions[1], np.array(poses), CAMERA, pixels, np.full(478, 0.004)
@@ -42,7 +43,7 @@ def filmed(template, tmp_path_factory):
     colours = photographer.appearance(rng)
     path = tmp_path_factory.mktemp("skin") / "person.mp4"
     film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20, (SIZE, SIZE))
-    for vertices, pose in zip(pose_people(template, np.tile(shape, (T, 1)), motion), poses, strict=True):
+    for vertices, pose in zip(people, poses, strict=True):
         rgb, _ = photographer.renderer.render(
             photographer.subdivide(vertices), photographer._faces, colours, CAMERA, pose, background=(90, 100, 110)
         )
