@@ -2,7 +2,7 @@
 
 The person's own texture is followed on the mesh. A frame's picture is drawn onto the `chart` with the mesh where the
 landmarks put it; were the mesh right, the skin would stand still from frame to frame. Dense optical flow (Kroeger et
-al. 2016) from a reference texture, the mean over some two dozen frames, to the frame's says at thousands of places how
+al. 2016) from a reference texture, the mean over a dozen frames, to the frame's says at thousands of places how
 far it is off, along the skin. Gauss-Newton corrects motion and head pose of every frame by the flow and the landmarks
 together, with the landmarks' fit and its own uncertainty as the prior.
 """
@@ -22,9 +22,9 @@ from reconstruction.refinement import point_weight
 from reconstruction.template import Template
 from reconstruction.video import Video
 
-KEY_FRAMES = 24  # that the reference texture is the mean of
+KEY_FRAMES = 12  # that the reference texture is the mean of
 STEPS = 2  # each draws the picture anew
-EVERY = 3  # cells of the chart between two places where the flow is read
+EVERY = 4  # cells of the chart between two places where the flow is read
 FACING = 0.45  # cosine between the skin's normal and the view below which skin is not looked at
 DETAIL = 2.0  # cells: light and shade that change more slowly are taken out; shades slide over a head that turns
 FLOW_SD = 0.0006  # metres, how far the flow is typically wrong on renders of people with known motion
@@ -121,7 +121,7 @@ class Follower:
         )
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._flow.setFinestScale(0)
-        self._flow.setVariationalRefinementIterations(10)
+        self._flow.setVariationalRefinementIterations(3)
         self._flow.setVariationalRefinementDelta(0)  # no constancy of brightness, only of its gradient
 
     def place(self, which: np.ndarray) -> tuple[Tensor, View]:
