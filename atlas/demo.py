@@ -36,7 +36,7 @@ class Settings:
 
     people: int = 24
     held_out: int = 9
-    seconds: float = 8.0
+    seconds: float = 6.0
     fps: float = 10.0
     stimuli: tuple[str, ...] = ("happiness", "sadness")
     permutations: int = 99
