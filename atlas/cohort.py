@@ -1,7 +1,7 @@
 """A cohort folder: participants.tsv and the recordings below it.
 
 Layout, after BIDS: ``participants.tsv`` (tab-separated; participant_id, group, age, sex; ``n/a`` for missing) and
-``sub-XXX/sub-XXX_task-<stimulus>.face.safetensors``, or a video of that name to be reconstructed. A recording belongs
+``sub-<id>/sub-<id>_task-<stimulus>.face.safetensors``, or a video of that name to be reconstructed. A recording belongs
 to the ``sub-*`` folder it lies in. Reads leniently and collects what it found odd in `Cohort.warnings`; refuses what
 would make the result wrong.
 """
@@ -50,7 +50,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Participant:
-    """One person; `id` as ``sub-XXX``, `age` in years or None, `extra` the other columns as text."""
+    """One person; `id` as ``sub-<id>``, `age` in years or None, `extra` the other columns as text."""
 
     id: str
     group: str
@@ -101,11 +101,12 @@ def person_of(path: str | Path) -> str | None:
     return found.group(1) if found else None
 
 
-def load_cohort(folder: str | Path, parameters: str | Path | None = None) -> Cohort:
+def load_cohort(folder: str | Path, parameters: str | Path | None = None, quality: str | None = None) -> Cohort:
     """Read a cohort folder.
 
-    parameters : folder ``sub-XXX/<stem>.face.safetensors`` of already reconstructed videos, searched where a video
+    parameters : folder ``sub-<id>/<stem>.face.safetensors`` of already reconstructed videos, searched where a video
         has no parameter file beside it
+    quality : of reconstruction; what lies in `parameters` and names another one stays a video; None for any
 
     Raises
     ------
@@ -123,7 +124,7 @@ def load_cohort(folder: str | Path, parameters: str | Path | None = None) -> Coh
         )
     warnings: list[str] = []
     rows = read_participants(table, warnings)
-    found = _find_recordings(folder, Path(parameters) if parameters else None)
+    found = _find_recordings(folder, Path(parameters) if parameters else None, quality)
     people = []
     for identity, row in sorted(rows.items()):
         recordings = found.pop(identity, ())
@@ -176,7 +177,7 @@ def reconstruct_videos(
     *,
     progress: Callable[[int, int, str, str, int, int], None] | None = None,
 ) -> Cohort:
-    """Reconstruct what is still video into ``parameters/sub-XXX/<stem>.face.safetensors``; the rest is left as it is.
+    """Reconstruct what is still video into ``parameters/sub-<id>/<stem>.face.safetensors``; the rest is left as it is.
 
     What is written stays, so that a second call goes on where the first was stopped.
 
@@ -218,7 +219,7 @@ def reconstruct_videos(
     return Cohort(cohort.folder, tuple(people), tuple(warnings))
 
 
-def _find_recordings(folder: Path, parameters: Path | None) -> dict[str, tuple[Recording, ...]]:
+def _find_recordings(folder: Path, parameters: Path | None, quality: str | None) -> dict[str, tuple[Recording, ...]]:
     """Person id to recordings sorted by name; a parameter file stands in for the video of the same stem."""
     best: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.glob("sub-*/**/*")):
@@ -231,9 +232,19 @@ def _find_recordings(folder: Path, parameters: Path | None) -> dict[str, tuple[R
     out: dict[str, list[Recording]] = {}
     for (identity, stem), path in sorted(best.items()):
         made = parameters / identity / f"{stem}{SUFFIX}" if parameters else None
-        chosen = made if made and made.is_file() and not path.name.endswith(SUFFIX) else path
+        if made and made.is_file() and not path.name.endswith(SUFFIX) and _has_quality(made, quality):
+            chosen = made
+        else:
+            chosen = path
         out.setdefault(identity, []).append(Recording(chosen, stimulus_of(path)))
     return {identity: tuple(recordings) for identity, recordings in out.items()}
+
+
+def _has_quality(path: Path, quality: str | None) -> bool:
+    """Whether nothing in a parameter file says that it was reconstructed with another quality."""
+    provenance = (_peek(path) or {}).get("provenance")
+    known = provenance.get("quality") if isinstance(provenance, dict) else None
+    return quality is None or known is None or known == quality
 
 
 def _drop_unreadable(people: list[Participant], warnings: list[str]) -> list[Participant]:

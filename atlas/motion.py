@@ -18,7 +18,6 @@ from reconstruction.template import Template
 
 JOINTS = ("jaw", "left_eye", "right_eye")
 STEP = 0.1  # radians: joint directions are the slope of a secant over +-STEP (error 0.2 % at STEP, 2 % at 0.35)
-SURFACE_PARTS = ("skin", "lips", "brow", "lid")  # where a template names its parts; not teeth, sockets, eyeballs
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,7 @@ def face_mask(template: Template) -> np.ndarray:
     margin = 0.003  # metres
     vertices = template.v_template
     inside = ((vertices > points.min(0) - margin) & (vertices < points.max(0) + margin)).all(1)
-    known = [name for name in SURFACE_PARTS if name in template.part_names]
-    return inside & template.part(*known) if known else inside
+    return inside & template.skin
 
 
 def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ from reconstruction.template import Embedding, Template
 WIDTH, HEIGHT = 160, 176  # cells; 1.2 mm each on a grown face
 SPREAD = 1.35  # radians to either side of the midline
 ABOVE_BROWS = 0.035  # metres of forehead
-_SKIN = ("skin", "lid", "lips", "brow")
 
 
 @dataclass(frozen=True)
@@ -48,5 +47,5 @@ def make_chart(template: Template) -> Chart:
     embedding = Embedding(corners.reshape(-1, 3), barycentric.reshape(-1, 3))
     outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
     face = Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(embedding(vertices)[:, :2]) >= 0
-    skin = template.part(*_SKIN)[corners].all(2)
+    skin = template.skin[corners].all(2)
     return Chart(embedding, hit & skin & face.reshape(hit.shape))

@@ -41,7 +41,7 @@ class MeshOverlay:
         centre = points.mean(0)[:2]
         ahead = template.v_template[:, 2] > points[:, 2].min()  # ears are not
         within = Delaunay(points[:, :2]).find_simplex(centre + (template.v_template[:, :2] - centre) / GROWTH) >= 0
-        skin = ahead & within & template.part("skin", "lips", "brow", "lid")
+        skin = ahead & within & template.skin
         self._faces = template.faces[skin[template.faces].all(1)]
         self._used = np.unique(self._faces)
         self._faces = np.searchsorted(self._used, self._faces)

@@ -59,7 +59,7 @@ class Photographer:
         self._neutral = self.subdivide(template.v_template)
         own = template.colours.astype(float)
         self._colours = self.subdivide(own)
-        self._skin = self.subdivide(template.part("skin", "lid", "lips", "brow").astype(float)) > 0.5
+        self._skin = self.subdivide(template.skin.astype(float)) > 0.5
         self._iris = self.subdivide(template.part("iris").astype(float)) > 0.5
         marks = template.landmarks68(template.v_template)
         self._brow = self._line(marks[17:22], marks[22:27])

@@ -45,8 +45,7 @@ def reconstruct(
     InputError
         The recording cannot be read, no frame of it shows a trustworthy face, or `quality` is unknown.
     """
-    if quality not in QUALITIES:
-        raise InputError(f"expected quality {' or '.join(QUALITIES)}, got {quality!r}; leave it out for the best fit.")
+    check_quality(quality)
     source = open_video(video, fps)
     model = template if isinstance(template, Template) else load_template(template)
     calibrated = calibration or load_calibration(model)
@@ -74,6 +73,8 @@ def reconstruct(
     if progress:
         progress("fitting", 0, 1)
     fit = fit_points(model, calibrated, np.array(points), valid, weight, source.frame_rate, source.size)
+    if progress:
+        progress("fitting", 1, 1)
     if quality == "full":
 
         def following(done: int, total: int) -> None:
@@ -82,8 +83,6 @@ def reconstruct(
 
         fit = follow_skin(source, model, fit, following)
     tracks = to_tracks(model, fit, times, source.frame_rate)
-    if progress:
-        progress("fitting", 1, 1)
     return FaceSequence(
         template=model.name,
         template_sha256=model.sha256,
@@ -114,3 +113,9 @@ def reconstruct(
             "seed": seed,
         },
     )
+
+
+def check_quality(quality: str) -> None:
+    """Raise InputError unless `quality` is one of `QUALITIES`."""
+    if quality not in QUALITIES:
+        raise InputError(f"expected quality {' or '.join(QUALITIES)}, got {quality!r}; leave it out for the best fit.")

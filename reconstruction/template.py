@@ -16,6 +16,7 @@ from reconstruction.storage import read_arrays, take, write_arrays
 KIND, VERSION = "face-template", 1
 SUFFIX = ".template.safetensors"
 DEFAULT = "atlas-head"
+_SKIN = ("skin", "lid", "lips", "brow")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ class Template:
     def part(self, *names: str) -> np.ndarray:
         """(V,) bool: the vertices that belong to any of the named parts."""
         return np.isin(self.parts, [self.part_names.index(name) for name in names])
+
+    @property
+    def skin(self) -> np.ndarray:
+        """(V,) bool: skin with lids, lips and brows, no sockets, mouth or eyes; all where no part is so named."""
+        known = [name for name in _SKIN if name in self.part_names]
+        return self.part(*known) if known else np.ones(len(self.parts), bool)
 
 
 def load_template(name_or_path: str | Path = DEFAULT) -> Template:

@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas.cli.console import make_console
+from atlas.cli.options import Quality
+from atlas.cli.progress import recording_bar
+
 if TYPE_CHECKING:
     from atlas.cohort import Cohort
     from reconstruction.template import Template
@@ -27,17 +31,16 @@ def build(
     permutations: Annotated[
         int, typer.Option(help="Shuffles for the p value of the evaluation; 0 for none.", min=0)
     ] = 99,
+    quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="The same seed gives the same atlas.", min=0)] = 0,
 ) -> None:
     """Build an atlas: standard faces, overlays, encoder and matcher, its evaluation over held-out people, a report.
 
     Videos without parameters are reconstructed first, into OUT/parameters; a build that was stopped goes on there.
+    What lies there of another quality is reconstructed anew.
     Two things in OUT are personal data: OUT/parameters, and OUT/people.json, which tells how every person was matched
     when held out. The rest rests on groups.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from atlas.aggregation import aggregate_cohort
     from atlas.atlas import build_atlas
     from atlas.atlas_file import FILE, save_atlas
@@ -46,14 +49,15 @@ def build(
     from atlas.gallery import write_gallery
     from atlas.motion import motion_space
     from atlas.report import write_report
+    from reconstruction.pipeline import check_quality
     from reconstruction.template import DEFAULT
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    check_quality(quality)
+    console = make_console()
     parameters = out / "parameters"
-    people = load_cohort(cohort, parameters)
+    people = load_cohort(cohort, parameters, quality)
     check_out(out)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with recording_bar(console) as bar:
         task = bar.add_task("reading", total=None)
 
         def show(stage: str, done: int, of: int) -> None:
@@ -63,7 +67,7 @@ def build(
             people = reconstruct_videos(
                 people,
                 parameters,
-                lambda video, progress: _reconstruct(video, template or DEFAULT, seed, progress),
+                lambda video, progress: _reconstruct(video, template or DEFAULT, quality, seed, progress),
                 progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
             )
         head = _template_of(people, template)
@@ -91,17 +95,16 @@ def build(
         save_atlas(atlas, out / FILE)
         report = write_report(atlas, people, out, pictures)
     for warning in (*notes, *atlas.warnings):
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}")
     result = atlas.evaluation_summary
     low, high = result["accuracy_interval"]
     counts = ", ".join(f"{group} {faces[None].people}" for group, faces in atlas.standard_faces.items())
     p = "" if result["p"] is None else f", p = {result['p']:.3f}"
     console.print(
         f"{out / FILE}: {'simulated people, ' if atlas.simulated else ''}{counts}; held-out people matched: "
-        f"{result['accuracy']:.0%} ({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})",
-        markup=False,
+        f"{result['accuracy']:.0%} ({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})"
     )
-    console.print(f"report: {report}", markup=False)
+    console.print(f"report: {report}")
 
 
 def check_out(out: Path) -> None:
@@ -112,10 +115,10 @@ def check_out(out: Path) -> None:
         raise InputError(f"expected a folder for --out, but {out} is a file; name another.")
 
 
-def _reconstruct(video: Path, template: str, seed: int, progress: Any) -> Any:
+def _reconstruct(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
     from reconstruction.pipeline import reconstruct
 
-    return reconstruct(video, template=template, seed=seed, progress=progress)
+    return reconstruct(video, template=template, quality=quality, seed=seed, progress=progress)
 
 
 def _template_of(cohort: "Cohort", template: str | None) -> "Template":

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas.cli.console import make_console
+from atlas.cli.progress import recording_bar
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from atlas.demo import DemoFolder, Settings
     from reconstruction.sequence import FaceSequence
     from reconstruction.template import Template
@@ -37,14 +42,12 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
     """
     import sys
 
-    from rich.console import Console
-
     from atlas.cli.build import build, check_out
     from atlas.demo import DemoFolder, read_timings, simulate_videos, write_timings
 
     check_out(out)
     folder = DemoFolder(out)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = make_console()
     timings = read_timings(folder)
 
     def took(stage: str, since: float, told: str, *, anew: bool = True) -> None:
@@ -52,7 +55,7 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
             timings[stage] = (perf_counter() - since, told)
             write_timings(folder, timings, settings)
 
-    console.print("Everyone in this demonstration is simulated; nobody of them exists.", markup=False)
+    console.print("Everyone in this demonstration is simulated; nobody of them exists.")
     frames = round(settings.seconds * settings.fps) * len(settings.stimuli)
     begun = perf_counter()
     with _progress(console) as show:
@@ -77,12 +80,12 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
     took("reconstruct", begun, f"{frames * everyone:,} frames to parameters", anew=fresh == len(jobs))
 
     begun = perf_counter()
-    console.print("3/4 build the atlas", markup=False)
+    console.print("3/4 build the atlas")
     build(folder.cohort, folder.atlas, permutations=settings.permutations, seed=settings.seed)
     took("build the atlas", begun, f"{settings.people} people; {settings.permutations} shuffles for the p value")
 
     begun = perf_counter()
-    console.print("4/4 match the people kept out, write the report", markup=False)
+    console.print("4/4 match the people kept out, write the report")
     matches, true_groups = _match_held_out(folder)
     took("match", begun, f"{len(matches)} people kept out of the atlas")
 
@@ -94,16 +97,13 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
     console.print(
         f"{right} of {len(matches)} people kept out came nearest to their own group's face (simulated people).\n"
         f"report: {report}\n"
-        f"a video of your own: {command} match {folder.atlas} VIDEO.mp4",
-        markup=False,
+        f"a video of your own: {command} match {folder.atlas} VIDEO.mp4"
     )
     return report
 
 
 @contextmanager
-def _progress(console: Any) -> Iterator[Callable[[str, int, int], None]]:
-    from atlas.cli.progress import recording_bar
-
+def _progress(console: "Console") -> Iterator[Callable[[str, int, int], None]]:
     with recording_bar(console) as bar:
         task = bar.add_task("", total=None)
         yield lambda stage, done, of: bar.update(task, description=stage, completed=done, total=of or None)
@@ -143,7 +143,7 @@ def reconstruct_one(video: Path, target: Path, seed: int) -> None:
 
 
 def _is_current(target: Path) -> bool:
-    """Whether a parameter file is there and was made with the template and calibration of today."""
+    """Whether a parameter file is there and was made as the demonstration makes it today."""
     from reconstruction.calibration import load_calibration
     from reconstruction.errors import InputError
     from reconstruction.sequence import load
@@ -156,7 +156,8 @@ def _is_current(target: Path) -> bool:
         sequence = load(target)
     except InputError:
         return False
-    same = sequence.provenance.get("calibration") == load_calibration(template).provenance
+    today = {"calibration": load_calibration(template).provenance, "quality": "full"}
+    same = all(sequence.provenance.get(name) == value for name, value in today.items())
     return sequence.template_sha256 == template.sha256 and same
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from atlas.cli.console import make_console
 from reconstruction import __version__
 from reconstruction.errors import InputError
 
@@ -60,9 +61,7 @@ def _answering(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _say(sentence: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"face-atlas: {sentence}", markup=False)
+    make_console().print(f"face-atlas: {sentence}")
 
 
 for _name in COMMANDS:

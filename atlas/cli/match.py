@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas.cli.console import make_console
+from atlas.cli.options import Quality
+from atlas.cli.progress import recording_bar
+
 if TYPE_CHECKING:
     from atlas.atlas import Atlas
     from atlas.matcher import Match
@@ -20,6 +24,7 @@ def match(
     template: Annotated[
         str | None, typer.Option(help="Template for videos, name or file.", show_default="the atlas's")
     ] = None,
+    quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="For reconstructing videos.", min=0)] = 0,
 ) -> None:
     """Match recordings against the standard faces. Research use; not a diagnosis.
@@ -28,28 +33,27 @@ def match(
     """
     import json
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
     from atlas.atlas_file import load_atlas
     from reconstruction.errors import InputError
+    from reconstruction.pipeline import check_quality
     from reconstruction.sequence import STATEMENT
     from reconstruction.storage import write_atomically
 
+    check_quality(quality)
     reference = load_atlas(atlas)
     for path in inputs:
         if not path.is_file():
             raise InputError(f"expected a .face.safetensors file or a video, but {path} is no file; check the path.")
     if out is not None and out.is_dir():
         raise InputError(f"expected a file for --out, but {out} is a folder; name a .json file in it.")
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+    console = make_console()
+    with recording_bar(console) as bar:
         task = bar.add_task("matching", total=None)
 
         def show(path: Path, stage: str, done: int, of: int) -> None:
             bar.update(task, description=f"{path.name}: {stage}", completed=done, total=of or None)
 
-        sequences = [_sequence(path, template or reference.template, seed, show) for path in inputs]
+        sequences = [_sequence(path, template or reference.template, quality, seed, show) for path in inputs]
     matches, people = match_all(reference, inputs, sequences)
     document = {
         "statement": STATEMENT,
@@ -67,8 +71,8 @@ def match(
         typer.echo(content, nl=False)
     for made in (*matches, *people):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
-        console.print(f"{made.input}: {made.decision} ({chances})", markup=False)
-    console.print(STATEMENT, markup=False)
+        console.print(f"{made.input}: {made.decision} ({chances})")
+    console.print(STATEMENT)
 
 
 def match_all(
@@ -122,7 +126,7 @@ def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tu
     )
 
 
-def _sequence(path: Path, template: str, seed: int, show: Any) -> "FaceSequence":
+def _sequence(path: Path, template: str, quality: str, seed: int, show: Any) -> "FaceSequence":
     """The parameters in a file, or reconstructed from a video."""
     from reconstruction.sequence import SUFFIX, load
 
@@ -130,4 +134,10 @@ def _sequence(path: Path, template: str, seed: int, show: Any) -> "FaceSequence"
         return load(path)
     from reconstruction.pipeline import reconstruct
 
-    return reconstruct(path, template=template, seed=seed, progress=lambda stage, done, of: show(path, stage, done, of))
+    return reconstruct(
+        path,
+        template=template,
+        quality=quality,
+        seed=seed,
+        progress=lambda stage, done, of: show(path, stage, done, of),
+    )

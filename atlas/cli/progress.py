@@ -19,4 +19,4 @@ def recording_bar(console: "Console") -> "Progress":
     )
 
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(TextColumn("{task.description}"), *bars, console=console, transient=True)
+    return Progress(TextColumn("{task.description}", markup=False), *bars, console=console, transient=True)

@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from atlas.cli.console import make_console
+from atlas.cli.options import Quality
+from atlas.cli.progress import recording_bar
+
 if TYPE_CHECKING:
     from reconstruction.sequence import FaceSequence
 
@@ -16,9 +20,7 @@ def reconstruct(
     out: Annotated[Path, typer.Option(help="Folder for the parameter files.", show_default=False)],
     template: Annotated[str, typer.Option(help="A template by name or file.")] = "atlas-head",
     fps: Annotated[str, typer.Option(help="Frames per second to use, or 'native' for all.")] = "native",
-    quality: Annotated[
-        str, typer.Option(help="'full', or 'fast': landmarks only, several times faster, sees fine movements less.")
-    ] = "full",
+    quality: Quality = "full",
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Do recordings anew that are already done.")] = False,
@@ -28,13 +30,10 @@ def reconstruct(
     Recordings whose parameter file is already there are skipped, so that an interrupted run can be taken up again. One
     that cannot be used is named at the end, with status 2; the others are finished all the same.
     """
-    from rich.console import Console
-
-    from atlas.cli.progress import recording_bar
     from reconstruction.errors import InputError
     from reconstruction.video import open_video
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = make_console()
     recordings = find_recordings(inputs)
     targets = _targets(recordings, out)
     bad: list[str] = []
@@ -87,7 +86,7 @@ def reconstruct(
         _summarise(rows)
     if bad:
         for sentence in bad[:-1]:
-            console.print(f"face-atlas: {sentence}", markup=False)
+            console.print(f"face-atlas: {sentence}")
         raise InputError(bad[-1])
 
 
@@ -163,4 +162,4 @@ def _summarise(rows: "list[tuple[str, FaceSequence, str]]") -> None:
         summary = sequence.summary()
         left_out = ", ".join(f"{count} {reason}" for reason, count in summary["frames_left_out"].items())
         table.add_row(name, str(summary["frames"]), str(summary["frames_used"]), left_out or "none", written)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)

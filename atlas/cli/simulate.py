@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from atlas.cli.console import make_console
+from atlas.cli.progress import recording_bar
+
 
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the cohort; must be new or empty.", show_default=False)],
@@ -27,14 +30,10 @@ def simulate(
     Effects are differences to HC in person-level standard deviations of an action unit (AU12) or a measure (blink_rate,
     blink_duration, head_speed, gaze_dispersion). The default ones are invented for demonstration.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from atlas.simulation.cohort_folder import simulate as write_cohort
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    console = make_console()
+    with recording_bar(console) as bar:
         task = bar.add_task("simulating", total=None)
         folder = write_cohort(
             out,
@@ -48,8 +47,4 @@ def simulate(
             progress=lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total),
         )
     kind = "videos, true parameters in truth/" if video else "parameter files"
-    console.print(
-        f"{folder}: {people} simulated people, {kind}. Next: face-atlas build {folder} --out ATLAS",
-        soft_wrap=True,
-        highlight=False,
-    )
+    console.print(f"{folder}: {people} simulated people, {kind}. Next: face-atlas build {folder} --out ATLAS")

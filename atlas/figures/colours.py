@@ -8,7 +8,6 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib import colormaps
 
-from atlas.motion import SURFACE_PARTS
 from reconstruction.template import Template
 
 DIFFERENCE_MAP = "RdBu_r"  # red more, blue less, white none
@@ -53,6 +52,4 @@ def on_surface(template: Template, colours: np.ndarray) -> np.ndarray:
 
     A face without eyes is hard to read, and a map on an eyeball would show gaze, which has a measure of its own.
     """
-    known = [name for name in SURFACE_PARTS if name in template.part_names]
-    surface = template.part(*known) if known else np.ones(len(colours), bool)
-    return np.where(surface[:, None], colours, template.colours).astype(np.uint8)
+    return np.where(template.skin[:, None], colours, template.colours).astype(np.uint8)

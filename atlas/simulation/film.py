@@ -56,7 +56,7 @@ def appearance(person: Person, template: Template, size: tuple[int, int]) -> App
     brow = template.part("brow")
     colours[brow] = 0.75 * hair + 0.25 * skin
     colours[template.part("iris")] = IRISES[rng.integers(len(IRISES))]
-    surface = template.part("skin", "lips", "brow", "lid")
+    surface = template.skin
     n = len(colours)
     texture = rng.normal(0, 3, (n, 1)) + rng.normal(0, 1.2, (n, 3))  # redness and unevenness, coarse as the mesh is
     texture[rng.integers(0, n, 25)] -= 16  # a few moles

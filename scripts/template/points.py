@@ -100,7 +100,7 @@ def settle_detector_points(template: Template, people: int = 240, frames: int = 
     vertices = vertices / size
     places = template.landmarks478(template.v_template)
     partner = cKDTree(places).query(places * [-1, 1, 1])[1]
-    outside = template.part("skin", "lid", "lips", "brow", "iris", "pupil", "sclera")
+    outside = template.skin | template.part("iris", "pupil", "sclera")
     faces = template.faces[outside[template.faces].all(1)]
     triangles, barycentric = template.landmarks478.triangles.copy(), template.landmarks478.barycentric.copy()
     paired = partner[partner] == np.arange(478)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,10 @@ def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder
         build(cohort_folder, out, reference="XX")
     with pytest.raises(InputError, match="is a file"):
         build(cohort_folder, cohort_folder / "participants.tsv")
+    with pytest.raises(InputError, match="expected quality full or fast, got 'best'"):
+        build(cohort_folder, out, quality="best")
+    with pytest.raises(InputError, match="expected quality full or fast, got 'best'"):
+        match(built, sorted(cohort_folder.glob("sub-001/*.face.safetensors")), quality="best")
     with pytest.raises(InputError, match="is no file"):
         match(built, [tmp_path / "nobody.mp4"])
     broken = tmp_path / "x.face.safetensors"
@@ -158,17 +163,22 @@ def test_videos_are_reconstructed_on_the_way(
     parameters.unlink()
     asked = []
 
-    def reconstruct(path: Path, *, template: str, seed: int, progress: Callable[[str, int, int], None]) -> FaceSequence:
-        asked.append((path, template))
+    def reconstruct(
+        path: Path, *, template: str, quality: str, seed: int, progress: Callable[[str, int, int], None]
+    ) -> FaceSequence:
+        asked.append((path, template, quality))
         progress("fitting", 1, 2)
-        return known
+        return replace(known, provenance={"quality": quality})
 
     monkeypatch.setattr("reconstruction.pipeline.reconstruct", reconstruct)
-    build(folder, tmp_path / "atlas", permutations=0)
     made = tmp_path / "atlas" / "parameters" / "sub-001" / parameters.name
+    save(replace(known, provenance={"quality": "full"}), made)  # of an earlier run
+    build(folder, tmp_path / "atlas", permutations=0, quality="fast")
+    assert load(made).provenance == {"quality": "fast"}
     assert load(made).simulated  # the cohort's table says so, the video cannot
-    match(built, [video], tmp_path / "match.json")
-    assert asked == [(video, "atlas-head"), (video, "atlas-head")]
+    for quality in ("full", "fast"):
+        match(built, [video], tmp_path / "match.json", quality=quality)
+    assert asked == [(video, "atlas-head", quality) for quality in ("fast", "full", "fast")]
     assert json.loads((tmp_path / "match.json").read_text())["matches"][0]["input"] == str(video)
 
 

@@ -1,6 +1,7 @@
 """A cohort folder: what is read, what is said, what is refused."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,22 @@ def test_refuses_a_mixture_of_templates(folder: Path) -> None:
     save(FaceSequence(**{**vars(sequence), "template": "other", "template_sha256": "0" * 64}), path)
     with pytest.raises(InputError, match=r"one template, but found .*atlas-head.* other \(00000000\): 1 files"):
         load_cohort(folder)
+
+
+def test_parameters_made_with_another_quality_do_not_stand_in_for_a_video(folder: Path, tmp_path: Path) -> None:
+    """A file that names no quality does, so do those beside the video: they were put there, not kept from a run."""
+    files = sorted(folder.glob("sub-*/*.face.safetensors"))[:4]
+    parameters = tmp_path / "parameters"
+    for path, provenance in zip(
+        files, ({"quality": "fast"}, {"quality": "full"}, {}, {"quality": "fast"}), strict=True
+    ):
+        path.with_suffix("").with_suffix(".mp4").write_bytes(b"video")
+        save(replace(load(path), provenance=provenance), parameters / path.parent.name / path.name)
+        if path != files[3]:
+            path.unlink()
+    stems = [path.name.removesuffix(".face.safetensors") for path in files]
+    for quality, waiting in (("full", stems[:1]), ("fast", stems[1:2]), (None, [])):
+        assert [recording.stem for _, recording in load_cohort(folder, parameters, quality).videos] == waiting
 
 
 def test_videos_become_parameters_once_and_bad_ones_are_left_out(folder: Path, tmp_path: Path) -> None:

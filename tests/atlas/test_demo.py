@@ -10,6 +10,7 @@ import pytest
 from atlas.cli import demo as command
 from atlas.demo import DemoFolder, Settings, planted_effects, read_timings, recovery, simulate_videos
 from atlas.simulation import simulate_people, simulate_recording
+from reconstruction.calibration import load_calibration
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence, load, save
 from reconstruction.template import Template
@@ -109,6 +110,15 @@ def test_frames_that_were_left_out_take_no_part_in_the_recovery(template: Templa
     row = next(r for r in recovery([[(truth, zeroed)]]) if r.name == "AU12")
     assert row.within == pytest.approx(1)
     assert row.between is None  # one person has no correlation over people
+
+
+def test_only_parameters_of_the_demonstrations_own_quality_are_kept(
+    sequence: FaceSequence, template: Template, tmp_path: Path
+) -> None:
+    calibration = load_calibration(template).provenance
+    for quality in ("full", "fast"):
+        made = replace(sequence, provenance={"calibration": calibration, "quality": quality})
+        assert command._is_current(save(made, tmp_path / "a.face.safetensors")) == (quality == "full")
 
 
 def test_damaged_timings_are_forgotten(tmp_path: Path) -> None:

@@ -23,8 +23,12 @@ def test_a_rendered_person_is_found_again(face_video, sequence, template):
     steps = []
     result = reconstruct(face_video, simulated=True, progress=lambda *step: steps.append(step))
     assert steps[5] == ("detecting", 6, 6)
-    assert steps[-1][0] != "detecting"
-    assert steps[-1][1] == steps[-1][2]
+    stages = list(dict.fromkeys(stage for stage, _, _ in steps))
+    assert stages == ["detecting", "fitting", "following the skin"]
+    for stage in stages:
+        mine = [i for i, step in enumerate(steps) if step[0] == stage]
+        assert mine == list(range(mine[0], mine[-1] + 1)), "a stage is over before the next begins"
+        assert steps[mine[-1]][1] == steps[mine[-1]][2]
     assert result.simulated
     assert result.template_sha256 == template.sha256
     np.testing.assert_array_equal(result.valid, sequence.valid)

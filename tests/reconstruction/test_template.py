@@ -1,5 +1,7 @@
 """The embedded template is what its docstring says, and its file format keeps it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,14 @@ def test_mirror_is_its_own_inverse_and_mirrors(template):
     np.testing.assert_array_equal(template.mirror[template.mirror], np.arange(len(template.mirror)))
     other = template.v_template[template.mirror] * np.float32([-1, 1, 1])
     assert np.median(np.linalg.norm(other - template.v_template, axis=1)) < 0.002
+
+
+def test_skin_is_all_that_is_neither_eye_nor_mouth(template):
+    others = template.part("socket", "mouth", "teeth", "sclera", "iris", "pupil")
+    np.testing.assert_array_equal(template.skin, ~others)
+    for part in ("skin", "lid", "lips", "brow"):
+        assert template.skin[template.part(part)].all()
+    assert replace(template, part_names=tuple("abcdefghij")).skin.all(), "a template that names no such part"
 
 
 def test_faces_point_outwards(template):
