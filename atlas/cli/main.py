@@ -1,6 +1,7 @@
 """``face-atlas``: the commands put together, and the one place where errors become a sentence and an exit status.
 
-Every command is a function in the module of its name; what is slow to import it imports when it runs.
+Every command is a function, or a Typer of several, in the module of its name; what is slow to import it imports when
+it runs.
 """
 
 import importlib
@@ -15,7 +16,7 @@ from atlas.cli.console import make_console
 from reconstruction import __version__
 from reconstruction.errors import InputError
 
-COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "demo")
+COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "evaluate", "demo")
 BAD_INPUT, INTERRUPTED = 2, 130
 
 app = typer.Typer(
@@ -64,9 +65,20 @@ def _say(sentence: str) -> None:
     make_console().print(f"face-atlas: {sentence}")
 
 
+def _add(name: str, command: Any) -> None:
+    """Add a command, or a group of them."""
+    if isinstance(command, typer.Typer):
+        for member in command.registered_commands:
+            assert member.callback is not None, "a command is a function"
+            member.callback = _answering(member.callback)
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(_answering(command))
+
+
 for _name in COMMANDS:
     if importlib.util.find_spec(f"atlas.cli.{_name}"):
-        app.command(_name)(_answering(getattr(importlib.import_module(f"atlas.cli.{_name}"), _name)))
+        _add(_name, getattr(importlib.import_module(f"atlas.cli.{_name}"), _name))
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -30,7 +30,7 @@ def spread_bar(limit: float, label: str) -> bytes:
 def _bar(name: str, low: float, high: float, label: str) -> bytes:
     figure = Figure(figsize=(4.6, 0.78), dpi=2 * DPI)
     _draw_bar(figure, (0.06, 0.62, 0.88, 0.26), name, low, high, label)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def _draw_bar(
@@ -83,10 +83,11 @@ def sheet(
         _draw_bar(figure, (0.3, (foot - 34) / height, 0.4, 16 / height), name, low, most, text)
     figure.text(16 / width, 44 / height, caption, fontsize=8.5, color=INK, va="center")
     figure.text(16 / width, 20 / height, STATEMENT, fontsize=8.5, color="#666666", va="center")
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
+    """PNG of a figure, without a date."""
     packed = io.BytesIO()
     FigureCanvasAgg(figure).print_png(packed, metadata={"Software": None})
     return packed.getvalue()
