@@ -106,3 +106,88 @@ def face_video(tmp_path_factory: pytest.TempPathFactory, sequence: FaceSequence,
                 )
             film.write(frame)
     return path
+
+
+NOW_PICTURES = (
+    ("FaMoS_a", "multiview_neutral", "IMG_1.jpg"),
+    ("FaMoS_a", "selfie", "IMG_2.jpg"),
+    ("FaMoS_b", "multiview_neutral", "IMG_3.jpg"),
+)
+
+
+@pytest.fixture(scope="session")
+def now_folder(tmp_path_factory: pytest.TempPathFactory, template: Template, face_video: Path) -> Path:
+    """A tiny folder laid out as the NoW benchmark: two simulated people as scans, in mm, each somewhere in space, with
+    three pictures, of which the last shows no face. Not to be changed.
+    """
+    folder = tmp_path_factory.mktemp("benchmark") / "now"
+    for i, subject in enumerate(("FaMoS_a", "FaMoS_b")):
+        shape = np.random.default_rng(i).normal(size=template.n_shape)
+        vertices = 1000 * (template.v_template + template.shapedirs @ shape)
+        vertices = vertices @ cv2.Rodrigues(np.array([0.2, -0.3, 0.1 + i]))[0].T + [40, -90, 700]
+        marks = template.landmarks68(vertices)[[36, 39, 42, 45, 33, 48, 54]]
+        lines = [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in vertices]
+        lines += [f"f {a} {b} {c}" for a, b, c in template.faces + 1]
+        _write_text(folder / "scans" / subject / "scan.obj", "\n".join(lines))
+        picked = [
+            f'<point x="{x:.5f}" y="{y:.5f}" z="{z:.5f}" active="1" name="{n}"/>' for n, (x, y, z) in enumerate(marks)
+        ]
+        text = "<!DOCTYPE PickedPoints>\n<PickedPoints>\n<DocumentData/>\n" + "\n".join(picked) + "\n</PickedPoints>\n"
+        _write_text(folder / "scans_lmks_onlypp" / subject / "scan_picked_points.pp", text)
+    _write_text(folder / "imagepathsvalidation.txt", "".join(f"{'/'.join(parts)}\n" for parts in NOW_PICTURES))
+    capture = cv2.VideoCapture(str(face_video))
+    _, face = capture.read()
+    capture.release()
+    for i, parts in enumerate(NOW_PICTURES):
+        path = folder.joinpath("NoW_Dataset/final_release_version/iphone_pictures", *parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), face if i < 2 else np.full_like(face, 128))
+    return folder
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture(scope="session")
+def now_predictions(tmp_path_factory: pytest.TempPathFactory, now_folder: Path) -> Path:
+    """The scans themselves as predictions, metres instead of mm; the last picture has none. Not to be changed."""
+    import trimesh
+
+    folder = tmp_path_factory.mktemp("predictions")
+    for subject, challenge, name in NOW_PICTURES[:2]:
+        scan = trimesh.load_mesh(now_folder / "scans" / subject / "scan.obj", process=False, maintain_order=True)
+        text = (now_folder / "scans_lmks_onlypp" / subject / "scan_picked_points.pp").read_text()
+        numbers = [line.split('"')[1:6:2] for line in text.splitlines() if line.startswith("<point")]
+        marks = np.array(numbers, float) / 1000
+        target = (folder / subject / challenge / name).with_suffix(".ply")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        trimesh.Trimesh(scan.vertices / 1000, scan.faces, process=False).export(target)
+        np.savetxt(target.with_suffix(".txt"), marks)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def render_folder(
+    tmp_path_factory: pytest.TempPathFactory, template: Template, sequence: FaceSequence, face_video: Path
+) -> Path:
+    """`face_video` as a render with its truth, two times, as two people; not to be changed."""
+    folder = tmp_path_factory.mktemp("renders")
+    skin = template.part("skin", "lips", "brow", "lid")
+    neutral = 1000 * sequence.neutral(template)[skin][::8]
+    marks = 1000 * template.landmarks68(sequence.vertices(template))
+    own = 1000 * template.landmarks68(sequence.neutral(template))
+    names = [n.replace("Left", "_L").replace("Right", "_R") for n in template.expression_names]
+    for i in range(2):
+        (folder / f"sub-{i:02d}.mp4").write_bytes(face_video.read_bytes())
+        np.savez(
+            folder / f"sub-{i:02d}.npz",
+            neutral=np.concatenate([neutral, own]).astype(np.float32),
+            narrow=len(neutral),
+            lm68=len(neutral) + np.arange(68),
+            landmarks_head=marks.astype(np.float32),
+            expr=np.column_stack([sequence.expression, sequence.pose[:, template.joint("jaw"), 0]]),
+            names=[*names, "jawOpen"],
+        )
+    return folder

@@ -136,11 +136,12 @@ def renders(
     """Renders of people whose surface is known: shape, motion, expressions, action units, jitter of a still face.
 
     Intervals are bootstrapped over people. Jitter is measured on the first frame held still for 50 frames with a
-    camera's noise (seeded) and compression.
+    camera's noise (seeded) and JPEG compression.
     """
     from atlas.biomarkers.action_units import ACTION_UNITS
     from atlas.figures.evaluation import recovery_figure
     from reconstruction.evaluation import renders as truth
+    from reconstruction.evaluation.clips import JPEG_QUALITY, NOISE, STILL_FRAMES
 
     model = _template(template, quality)
     units = {
@@ -164,7 +165,7 @@ def renders(
         "expressions": expressions,
         "action_units": by_unit,
         "jitter": f"RMS of 68 landmarks about their temporal mean, mm, camera axes, nothing removed; first frame held "
-        f"for {truth.STILL_FRAMES} frames, noise of {truth.NOISE:g}/255, MPEG-4",
+        f"for {STILL_FRAMES} frames, noise of {NOISE:g}/255, JPEG {JPEG_QUALITY}",
     }
     caption = (
         f"{len(scores.people)} rendered people, {frames} frames, --quality {quality}; "

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from reconstruction.calibration import load_calibration
 from reconstruction.errors import InputError
+from reconstruction.evaluation.clips import split
 from reconstruction.evaluation.metrics import similarity
 from reconstruction.pipeline import reconstruct
 from reconstruction.template import Template
-from reconstruction.video import open_video
 
 _SKIN = ("skin", "lips", "brow", "lid")
 Progress = Callable[[str, int, int], None]
@@ -87,24 +86,3 @@ def compare(clips: list[str], shapes: np.ndarray, template: Template) -> Identit
 def shape_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Root mean square distance of corresponding points (N, 3) after rigid alignment, size left as it is."""
     return float(np.sqrt(((similarity(a, b, scaled=False)(a) - b) ** 2).sum(1).mean()))
-
-
-def split(clip: Path, folder: Path) -> list[Path]:
-    """The first and second half of a clip's frames as files without loss (FFV1), at its frame rate."""
-    source = open_video(clip)
-    frames = sum(1 for _ in source)
-    if frames < 2:
-        raise InputError(f"expected a clip with two halves, but {clip} has {frames} frame; give a video.")
-    paths = [folder / f"half-{i}.avi" for i in (1, 2)]
-    writer: cv2.VideoWriter | None = None
-    for i, (_, _, rgb) in enumerate(source):
-        if i in (0, frames // 2):
-            if writer is not None:
-                writer.release()
-            codec = cv2.VideoWriter.fourcc(*"FFV1")
-            writer = cv2.VideoWriter(str(paths[i > 0]), cv2.CAP_FFMPEG, codec, source.frame_rate, source.size)
-        assert writer is not None, "made with the first frame"
-        writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    assert writer is not None, "there are frames"
-    writer.release()
-    return paths

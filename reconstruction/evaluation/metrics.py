@@ -116,12 +116,11 @@ def refine_alignment(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray
             shift + step[4:],
         )
         measured = measure(*tried)
-        if (measured[0] ** 2).sum() < (distance**2).sum():
+        gain = 1 - (measured[0] ** 2).sum() / max((distance**2).sum(), 1e-30)
+        if gain > 0:
             (scale, rotation, shift), (distance, places, direction) = tried, measured
-            damping = max(damping / 10, 1e-9)
-        else:
-            damping *= 10
-        if np.linalg.norm(step) < 1e-6 * size or damping > 1e3:
+        damping = max(damping / 10, 1e-9) if gain > 0 else damping * 10
+        if 0 < gain < 1e-7 or damping > 1e3 or np.linalg.norm(step) < 1e-6 * size:
             break
     return Similarity(scale, rotation, middle + shift - scale * rotation @ middle)
 

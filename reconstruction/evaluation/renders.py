@@ -16,6 +16,7 @@ import numpy as np
 
 from reconstruction.calibration import load_calibration
 from reconstruction.errors import InputError
+from reconstruction.evaluation.clips import write_still
 from reconstruction.evaluation.metrics import (
     INNER,
     correlations,
@@ -29,11 +30,7 @@ from reconstruction.evaluation.metrics import (
 from reconstruction.pipeline import reconstruct
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
-from reconstruction.video import open_video
-from reconstruction.video_writer import VideoWriter
 
-NOISE = 2.0  # of 255, standard deviation of a small camera's noise in even light
-STILL_FRAMES = 50  # two seconds of most recordings
 _TRUTH = {"neutral": 2, "narrow": 0, "lm68": 1, "landmarks_head": 3, "expr": 2, "names": 1}  # name: dimensions
 Progress = Callable[[str, int, int], None]
 Units = Mapping[str, Sequence[str]]
@@ -163,7 +160,7 @@ def score(
             film, template=template, calibration=calibration, quality=quality, seed=seed, simulated=True
         )
         with tempfile.TemporaryDirectory() as scratch:
-            still = write_still(film, Path(scratch) / "still.mp4", seed)
+            still = write_still(film, Path(scratch) / "still.avi", seed)
             rest = reconstruct(
                 still, template=template, calibration=calibration, quality=quality, seed=seed, simulated=True
             )
@@ -224,20 +221,6 @@ def still_jitter(still: FaceSequence, template: Template) -> tuple[float, float]
     poses = still.camera_from_head[still.valid].astype(float)
     points = template.landmarks68(still.vertices(template)[still.valid]).astype(float)
     return jitter(1000 * (points @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]))
-
-
-def write_still(film: Path, out: Path, seed: int, frames: int = STILL_FRAMES, noise: float = NOISE) -> Path:
-    """The first frame of a film held still, with a camera's noise (Gaussian, `noise` of 255) anew in every frame, and
-    MPEG-4's compression: what trembles in a reconstruction of it is the reconstruction's own.
-    """
-    source = open_video(film)
-    _, _, rgb = next(iter(source))
-    rng = np.random.default_rng(seed)
-    with VideoWriter(out, *source.size, source.frame_rate) as writer:
-        for _ in range(frames):
-            noisy = rgb + noise * rng.standard_normal(rgb.shape, np.float32)
-            writer.write(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
-    return out
 
 
 def _read_truth(path: Path) -> dict[str, np.ndarray]:
