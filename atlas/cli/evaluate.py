@@ -138,6 +138,8 @@ def renders(
     Intervals are bootstrapped over people. Jitter is measured on the first frame held still for 50 frames with a
     camera's noise (seeded) and JPEG compression.
     """
+    import numpy as np
+
     from atlas.biomarkers.action_units import ACTION_UNITS
     from atlas.figures.evaluation import recovery_figure
     from reconstruction.evaluation import renders as truth
@@ -164,6 +166,17 @@ def renders(
         "measures": {name: vars(estimate) for name, estimate in measures.items()},
         "expressions": expressions,
         "action_units": by_unit,
+        "by_person": [
+            {
+                "name": person.name,
+                "frames_used": person.frames_used,
+                "neutral_shape_mm": float(np.median(person.shape)),
+                "mean_face_mm": float(np.median(person.mean_face)),
+                "motion_r2": 1 - person.missed / person.moved,
+                "jitter_mm": person.jitter[0],
+            }
+            for person in scores.people
+        ],
         "jitter": f"RMS of 68 landmarks about their temporal mean, mm, camera axes, nothing removed; first frame held "
         f"for {STILL_FRAMES} frames, noise of {NOISE:g}/255, JPEG {JPEG_QUALITY}",
     }
@@ -235,9 +248,9 @@ def identity(
     document = {
         **_provenance(model, quality, seed),
         "distance": "RMS over corresponding skin vertices of the neutral shape, mm, after rigid alignment",
-        "halves_mm": dict(zip(scores.clips, scores.halves.tolist(), strict=True)),
-        "people_mm": scores.others.tolist(),
         "clips": scores.clips,
+        "halves_mm": scores.halves.tolist(),
+        "people_mm": scores.others.tolist(),
         "ratio": scores.ratio,
     }
     _write(out, "identity", document, None)

@@ -28,6 +28,8 @@ def recovery_figure(title: str, caption: str, expressions: Recovery, units: Reco
         (0.155, "expressions, mean of both sides", expressions),
         (0.70, "action units", units),
     ):
+        if not recovery:
+            continue
         share = len(recovery) * 0.235 / height
         axes = figure.add_axes((left, 1 - top / height - share, 0.285, share))
         _bars(axes, recovery)

@@ -8,7 +8,7 @@ A folder holds a film ``NAME.mp4`` and its truth ``NAME.npz`` for each person, l
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
 
 _TRUTH = {"neutral": 2, "narrow": 0, "lm68": 1, "landmarks_head": 3, "expr": 2, "names": 1}  # name: dimensions
+_JAW = "jawOpen"
 Progress = Callable[[str, int, int], None]
 Units = Mapping[str, Sequence[str]]
 
@@ -105,6 +106,8 @@ class RenderScores:
         Expressions with sides become one, r the mean of `left` and `right`. Those that no person shows are left out.
         """
         names = self.expression_names if of == "expressions" else self.unit_names
+        if not names:
+            return {}
         sums = np.stack([getattr(p, of) for p in self.people])
         groups: dict[str, list[int]] = {}
         for i, name in enumerate(names):
@@ -130,7 +133,8 @@ def score(
 ) -> RenderScores:
     """Reconstruct and measure every person of a folder of renders.
 
-    units : {name: expressions without side} that are to be measured together, such as an action unit's
+    units : {name: expressions without side} that are to be measured together, such as an action unit's; those that the
+        template lacks are left out
 
     Raises
     ------
@@ -151,6 +155,7 @@ def score(
         if not path.with_suffix(".mp4").is_file():
             raise InputError(f"expected the film {path.with_suffix('.mp4')} of the truth beside it, but it is missing.")
     known = [name for name in names if name in template.expression_names]
+    shown = {name: members for name, members in units.items() if _sides(members, (*template.expression_names, _JAW))}
     calibration, people = load_calibration(template), []
     for done, (path, truth) in enumerate(truths.items()):
         if progress:
@@ -164,8 +169,8 @@ def score(
             rest = reconstruct(
                 still, template=template, calibration=calibration, quality=quality, seed=seed, simulated=True
             )
-        people.append(measure(path.stem, truth, sequence, rest, template, known, units))
-    return RenderScores(people, known, list(units))
+        people.append(measure(path.stem, truth, sequence, rest, template, known, shown))
+    return RenderScores(people, known, list(shown))
 
 
 def measure(
@@ -196,7 +201,7 @@ def measure(
     true = dict(zip((_arkit(str(n)) for n in truth["names"]), truth["expr"][used].T.astype(float), strict=True))
     found = dict(zip(sequence.expression_names, sequence.expression[used].T.astype(float), strict=True))
     # what opens the jaw is an expression to the source and a joint to us: any scale will do
-    found["jawOpen"] = sequence.pose[used, template.joint("jaw"), 0].astype(float)
+    found[_JAW] = sequence.pose[used, template.joint("jaw"), 0].astype(float)
     return PersonScore(
         name=name,
         frames=len(sequence),
@@ -248,14 +253,15 @@ def _without_side(name: str) -> str:
     return name if stem in ("mouth", "jaw") else stem
 
 
-def _sides(names: Sequence[str], known: Mapping[str, np.ndarray]) -> list[str]:
+def _sides(names: Sequence[str], known: Collection[str]) -> list[str]:
     return [side for name in names for side in (name, f"{name}Left", f"{name}Right") if side in known]
 
 
 def _columns(tracks: Mapping[str, np.ndarray], groups: Sequence[Sequence[str]]) -> np.ndarray:
     """(T, groups) mean track of every group; 0 for one without members."""
     frames = len(next(iter(tracks.values())))
-    return np.stack([np.mean([tracks[n] for n in g], 0) if g else np.zeros(frames) for g in groups], 1)
+    means = [np.mean([tracks[n] for n in g], 0) if g else np.zeros(frames) for g in groups]
+    return np.array(means).reshape(len(groups), frames).T
 
 
 def _known(statistic: Callable[[np.ndarray], np.floating], values: np.ndarray) -> float:

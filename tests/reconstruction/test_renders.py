@@ -81,6 +81,15 @@ def test_sides_are_told_from_directions(template, truth, sequence, still):
     assert {"mouthLeft", "mouthRight", "mouthSmile"} == set(found)
 
 
+def test_a_template_whose_expressions_have_no_names_is_measured_all_the_same(template, truth, sequence, still):
+    person = measure("0", truth, sequence, still, template, [], {})
+    scores = RenderScores([person], [], [])
+    assert scores.recovery("expressions") == scores.recovery("units") == {}
+    measures = scores.measures()
+    assert np.isnan(measures["expression_correlation"].value)
+    assert measures["motion_r2"].value == pytest.approx(1, abs=1e-6)
+
+
 def test_jitter_is_in_the_cameras_axes(template, still):
     trembling = still.translation.copy()
     trembling[::2] += np.float32([0.0003, 0.0004, 0.0012])
