@@ -1,15 +1,13 @@
 """``face-atlas evaluate``: how far reconstructions are from the truth, measured on benchmarks that a user holds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from atlas.cli.results import print_table, stage_bar, write_results
 
+if TYPE_CHECKING:
     from reconstruction.evaluation.now import NowScores
     from reconstruction.evaluation.renders import Estimate
     from reconstruction.template import Template
@@ -50,11 +48,12 @@ def now(
     takes it; an interrupted run is taken up again there.
     """
     from reconstruction.evaluation import now as protocol
+    from reconstruction.evaluation.now_folder import NowFolder
 
     model = _template(template, quality)
-    benchmark = protocol.NowFolder(folder, pictures)
+    benchmark = NowFolder(folder, pictures)
     refused: dict[str, str] = {}
-    with _bar() as show:
+    with stage_bar() as show:
         if predictions is None:
             made = out / "now-predictions"
             refused = protocol.write_predictions(benchmark, made, model, quality, seed, show)
@@ -88,9 +87,9 @@ def now(
         f"mean face of {model.name}": (at, protocol.cumulative(mean, at)),
     }
     caption = f"{len(scores.pictures) - scores.missing} of {len(scores.pictures)} pictures, all scan points pooled"
-    _write(out, "now", document, cumulative_figure("NoW protocol", caption, curves))
+    write_results(out, "now", document, cumulative_figure("NoW protocol", caption, curves))
     columns = ("median_mm", "mean_mm", "std_mm", "mean_face_median_mm", "recovered")
-    _table(
+    print_table(
         ("", "pictures", "median mm", "mean", "std", "mean face", "recovered"),
         [(name, row["pictures"], *(row[column] for column in columns)) for name, row in rows.items()]
         + [(f"published: {name}", "", *row, "", "") for name, row in protocol.PUBLISHED.items()],
@@ -104,7 +103,8 @@ def now(
 
 def _now_rows(scores: "NowScores") -> dict[str, dict[str, Any]]:
     from reconstruction.evaluation.metrics import recovered
-    from reconstruction.evaluation.now import CHALLENGES, summary
+    from reconstruction.evaluation.now import summary
+    from reconstruction.evaluation.now_folder import CHALLENGES
 
     selections: dict[str, dict[str, Any]] = {"all": {}}
     if scores.missing:
@@ -151,7 +151,7 @@ def renders(
         for unit in ACTION_UNITS.values()
         if unit.expressions or unit.joints == ("jaw",)
     }
-    with _bar() as show:
+    with stage_bar() as show:
         scores = truth.score(folder, model, quality, seed, units, show)
     measures = scores.measures(seed)
     expressions, by_unit = scores.recovery("expressions", seed), scores.recovery("units", seed)
@@ -188,10 +188,12 @@ def renders(
         f"single expressions, median r {measures['expression_correlation'].value:.2f} · "
         f"jitter {measures['jitter_mm'].value:.2f} mm"
     )
-    _write(out, "renders", document, recovery_figure("Recovery of known expressions", caption, expressions, by_unit))
-    _table(("measure", "all people", "95 % interval", "mean of people"), _measure_rows(measures))
-    _table(("expression", "r", "95 % interval", "left", "right"), _recovery_rows(expressions))
-    _table(("action unit", "r", "95 % interval", "left", "right"), _recovery_rows(by_unit))
+    write_results(
+        out, "renders", document, recovery_figure("Recovery of known expressions", caption, expressions, by_unit)
+    )
+    print_table(("measure", "all people", "95 % interval", "mean of people"), _measure_rows(measures))
+    print_table(("expression", "r", "95 % interval", "left", "right"), _recovery_rows(expressions))
+    print_table(("action unit", "r", "95 % interval", "left", "right"), _recovery_rows(by_unit))
 
 
 _MEASURES = {
@@ -243,7 +245,7 @@ def identity(
     from reconstruction.evaluation import identity as halves
 
     model = _template(template, quality)
-    with _bar() as show:
+    with stage_bar() as show:
         scores = halves.score(clips, model, quality, seed, show)
     document = {
         **_provenance(model, quality, seed),
@@ -253,10 +255,10 @@ def identity(
         "people_mm": scores.others.tolist(),
         "ratio": scores.ratio,
     }
-    _write(out, "identity", document, None)
+    write_results(out, "identity", document, None)
     import numpy as np
 
-    _table(
+    print_table(
         ("clip", "between halves mm", "to other people, median mm", "ratio"),
         [
             (name, scores.halves[i], float(np.median(np.delete(scores.others[i], i))), scores.ratio_of(i))
@@ -287,47 +289,3 @@ def _provenance(template: "Template", quality: str, seed: int) -> dict[str, Any]
         "quality": quality,
         "seed": seed,
     }
-
-
-@contextmanager
-def _bar() -> "Iterator[Callable[[str, int, int], None]]":
-    from rich.console import Console
-
-    from atlas.cli.progress import recording_bar
-
-    with recording_bar(Console(stderr=True, soft_wrap=True, highlight=False)) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
-
-
-def _write(out: Path, stem: str, document: dict[str, Any], picture: bytes | None) -> None:
-    """OUT/stem.json, its numbers to six digits, and OUT/stem.png."""
-    import json
-
-    from reconstruction.sequence import STATEMENT
-    from reconstruction.storage import write_atomically
-
-    content = json.dumps(_rounded({"statement": STATEMENT, **document}), indent=2, ensure_ascii=False, allow_nan=False)
-    if picture is not None:
-        write_atomically(out / f"{stem}.png", picture)
-    write_atomically(out / f"{stem}.json", (content + "\n").encode())
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6) if value == value else None
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for i, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-    Console(highlight=False).print(table)

@@ -12,18 +12,14 @@ from scipy.spatial.transform import Rotation
 from reconstruction.errors import InputError
 from reconstruction.evaluation import now as protocol
 from reconstruction.evaluation.metrics import Surface, recovered, similarity
-from reconstruction.evaluation.now import (
-    LANDMARKS7,
-    Mesh,
-    NowFolder,
-    cumulative,
-    mean_face,
-    now_distances,
-    read_prediction,
-    score,
-    write_predictions,
-)
+from reconstruction.evaluation.now import crop, cumulative, mean_face, now_distances, score, write_predictions
+from reconstruction.evaluation.now_folder import LANDMARKS7, Mesh, NowFolder, read_prediction
 from reconstruction.pipeline import reconstruct
+
+
+def face_of(folder, subject):
+    scan, marks = NowFolder(folder).scan(subject)
+    return crop(scan, marks), marks
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ def editable(now_folder, tmp_path):
 
 
 def test_the_scan_is_cropped_to_the_face(now_folder, template):
-    face, marks = NowFolder(now_folder).face("FaMoS_a")
+    face, marks = face_of(now_folder, "FaMoS_a")
     assert 1000 < len(face) < len(template.v_template)
     centre = marks[4] + 0.3 * (marks[1:3].mean(0) - marks[4])
     radius = 0.7 * (np.linalg.norm(marks[0] - marks[3]) + np.linalg.norm(marks[1:3].mean(0) - marks[4]))
@@ -57,7 +53,7 @@ def test_a_perfect_prediction_is_exact(now_folder, now_predictions, template):
 
 
 def test_the_mean_face_scores_what_direct_minimisation_gives(now_folder, template):
-    face, marks = NowFolder(now_folder).face("FaMoS_b")
+    face, marks = face_of(now_folder, "FaMoS_b")
     face = face[::4]
     ours = now_distances(face, marks, mean_face(template))
     mean = 1000.0 * template.v_template
@@ -74,7 +70,7 @@ def test_the_mean_face_scores_what_direct_minimisation_gives(now_folder, templat
 
 
 def test_scale_rotation_and_place_of_a_prediction_do_not_matter(now_folder, template):
-    face, marks = NowFolder(now_folder).face("FaMoS_a")
+    face, marks = face_of(now_folder, "FaMoS_a")
     one = mean_face(template)
     turn = Rotation.from_rotvec([1, 2, -0.5]).as_matrix()
     other = Mesh(70 * one.vertices @ turn.T + 3, one.faces, 70 * one.landmarks @ turn.T + 3)
@@ -106,7 +102,9 @@ def test_pictures_become_predictions_once(now_folder, template, tmp_path, monkey
     np.testing.assert_allclose(mesh.landmarks, template.landmarks68(mesh.vertices)[list(LANDMARKS7)], atol=1e-6)
 
     tried = []
-    monkeypatch.setattr("reconstruction.pipeline.reconstruct", lambda path, **_: tried.append(path.name) or sequence)
+    monkeypatch.setattr(
+        "reconstruction.evaluation.now.reconstruct", lambda path, **_: tried.append(path.name) or sequence
+    )
     assert write_predictions(now, tmp_path, template, "fast", 0) == {}
     assert tried == ["IMG_3.jpg"], "what is there is not done again"
 
@@ -155,13 +153,19 @@ def test_a_folder_that_is_not_the_benchmarks_is_refused(editable, damage, messag
         ),
         ("<PickedPoints><point x='1' y='2'/></PickedPoints>", "cannot be read"),
         ("no xml", "cannot be read"),
-        ("<p>" + "<point x='9e3' y='0' z='0'/>" * 7 + "</p>", "no vertex is near them"),
     ],
 )
 def test_landmarks_of_a_scan_that_are_none(editable, content, message):
     (editable / "scans_lmks_onlypp/FaMoS_a/scan_picked_points.pp").write_text(content)
     with pytest.raises(InputError, match=message):
-        NowFolder(editable).face("FaMoS_a")
+        NowFolder(editable).scan("FaMoS_a")
+
+
+def test_landmarks_beside_the_scan(editable, now_predictions, template):
+    points = "<point x='9e3' y='0' z='0'/>" * 7
+    (editable / "scans_lmks_onlypp/FaMoS_a/scan_picked_points.pp").write_text(f"<p>{points}</p>")
+    with pytest.raises(InputError, match="no vertex is near them"):
+        score(NowFolder(editable), now_predictions, template)
 
 
 @pytest.mark.parametrize(
