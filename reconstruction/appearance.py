@@ -114,7 +114,7 @@ class Follower:
         self.marks = PointModel(template, template.landmarks478.of(template.visible478)).float()
         self.mark_weight = torch.from_numpy(point_weight(fit.point_sd[template.visible478])).float()[:, None]
         self.pixels = torch.from_numpy(fit.pixels[:, template.visible478]).float()
-        self.bounded = template.n_expression
+        self.bounded = template.n_bounded
         self.shape, self.motion, self.poses, self.precision, self.camera_matrix = (
             torch.tensor(a, dtype=torch.float32)
             for a in (fit.shape, fit.motion, fit.camera_from_head, fit.motion_precision, fit.camera_matrix)

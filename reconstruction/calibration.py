@@ -18,6 +18,7 @@ import numpy as np
 
 from reconstruction.errors import InputError
 from reconstruction.storage import read_arrays, write_arrays
+from reconstruction.template import SUFFIX as TEMPLATE_SUFFIX
 from reconstruction.template import Template
 
 KIND, VERSION = "face-calibration", 1
@@ -39,6 +40,7 @@ class Calibration:
     slope : (M,) recovered per true unit, likewise
     shape_reliability : (S,) correlation over people left out
     template_sha256 : the template it belongs to
+    bounded : how many entries of motion, the first ones, lie in 0..1
     provenance : detector, people, frames and seed it was learnt from
     """
 
@@ -58,22 +60,30 @@ class Calibration:
     slope: np.ndarray
     shape_reliability: np.ndarray
     template_sha256: str
+    bounded: int
     provenance: dict
 
 
-_ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in ("template_sha256", "provenance"))
+_ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in ("template_sha256", "bounded", "provenance"))
 # large and smooth: half precision loses nothing that matters, and halves the file
 _COARSE = ("basis",)
 
 
 def load_calibration(template: Template, path: str | Path | None = None) -> Calibration:
-    """The calibration shipped with an embedded template, or the one in a file.
+    """The calibration in a file; without one, that beside the template's file or shipped with an embedded template.
 
     Raises
     ------
     InputError
         There is none, or it belongs to another template.
     """
+    if path is None and template.path:
+        path = beside(template.path)
+        if not path.is_file():
+            raise InputError(
+                f"expected the calibration of template {template.name} in {path}, but there is none; make it: "
+                f"face-atlas template calibrate {template.path} --out {path}"
+            )
     if path is None:
         embedded = resources.files("templates").joinpath(f"{template.name}{SUFFIX}")
         if not embedded.is_file():
@@ -91,7 +101,15 @@ def load_calibration(template: Template, path: str | Path | None = None) -> Cali
     if missing:
         raise InputError(f"expected {missing[0]!r} in the calibration, but it is missing; calibrate the template anew.")
     values = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
-    return Calibration(**values, template_sha256=header["template_sha256"], provenance=header["provenance"])
+    return Calibration(
+        **values, template_sha256=template.sha256, bounded=template.n_bounded, provenance=header["provenance"]
+    )
+
+
+def beside(template_path: str | Path) -> Path:
+    """Where the calibration of the template in a file is looked for: NAME.calibration.safetensors in its folder."""
+    path = Path(template_path)
+    return path.with_name(path.name.removesuffix(TEMPLATE_SUFFIX) + SUFFIX)
 
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:

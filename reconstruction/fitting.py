@@ -14,7 +14,7 @@ from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import estimate_camera_matrix, head_pose
-from reconstruction.motion import ANGLES, motion_to_pose
+from reconstruction.motion import motion_to_pose
 from reconstruction.projection import PointModel
 from reconstruction.refinement import refine
 from reconstruction.template import Template
@@ -43,8 +43,9 @@ class Regressor:
         motion | y_t, ȳ  = mean + C A_x' (A_x C A_x' + R)^-1 (y_t - ȳ)
                            + C/n A_x' (A_s A_s' + B + (A_x C A_x' + R)/n)^-1 ȳ
 
-    where C is the covariance of motion, and motion's mean is that of the calibration. Expressions lie between 0 and 1:
-    the posterior's most probable point in that box is taken, which differs from cutting each coefficient by itself.
+    where C is the covariance of motion, and motion's mean is that of the calibration. Where expressions
+    lie between 0 and 1, the posterior's most probable point in that box is taken, which differs from cutting each
+    coefficient by itself.
     """
 
     def __init__(self, calibration: Calibration):
@@ -67,7 +68,7 @@ class Regressor:
         unsure = np.eye(len(shape)) - c.shape_effect.T @ whitened[:, 1:]
         baseline = c.motion_covariance @ c.motion_effect.T @ whitened[:, 0] / independent
         motion = c.motion_mean + baseline + (y - mean) @ self._gain.T
-        motion = into_box(motion, self._precision, motion.shape[1] - len(ANGLES))
+        motion = into_box(motion, self._precision, c.bounded)
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
 
@@ -173,7 +174,7 @@ def to_tracks(template: Template, fit: Fit, time_s: np.ndarray, frame_rate: floa
         return out
 
     return Tracks(
-        expression=scatter(motion[:, :n].clip(0, 1)),
+        expression=scatter(motion[:, :n].clip(0, 1) if template.bounded else motion[:, :n]),
         expression_sd=np.sqrt(np.diag(np.linalg.inv(fit.motion_precision)))[:n],
         pose=scatter(pose),
         translation=scatter(heads[:, 3:]),

@@ -8,17 +8,21 @@ import numpy as np
 import torch
 
 from reconstruction.camera import FACING
+from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel
 from reconstruction.landmarks import FaceMesh
-from reconstruction.motion import ANGLES, motion_to_pose
+from reconstruction.motion import ANGLES, angles, motion_to_pose
 from reconstruction.rendering import Renderer
 from reconstruction.template import Template
 
+FINE = 30_000  # triangles; a mesh with more carries pores and brows as it is
 SIZE = 448  # pixels, side of a render; the detector looks at 192
 
 
 def random_motion(template: Template, n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, M) sparse, mostly symmetric expressions, jaw and gaze, as in people who show something."""
+    """(n, M) sparse, mostly symmetric expressions, jaw and gaze, as in people who show something; where expressions are
+    components without bounds, standard normal ones, faded towards neutral by a share that is random for every frame.
+    """
     names = template.expression_names
     expression = np.zeros((n, len(names)))
     for i, name in enumerate(names):
@@ -31,16 +35,19 @@ def random_motion(template: Template, n: int, rng: np.random.Generator) -> np.nd
     for i, name in enumerate(names):
         if name.startswith("eyeBlink"):
             expression[blink, i] = np.maximum(expression[blink, i], rng.uniform(0.6, 1.0, blink.sum()))
-    angles = np.zeros((n, len(ANGLES)))
-    angles[:, 0] = (rng.uniform(size=n) < 0.4) * rng.uniform(0, 0.45, n)
-    angles[:, 1] = (rng.uniform(size=n) < 0.3) * rng.normal(0, 0.07, n)
+    if not template.bounded:
+        expression = rng.normal(size=expression.shape).clip(-3, 3) * rng.uniform(0, 1, (n, 1))
+    turn = np.zeros((n, len(ANGLES)))
+    turn[:, 0] = (rng.uniform(size=n) < 0.4) * rng.uniform(0, 0.45, n)
+    turn[:, 1] = (rng.uniform(size=n) < 0.3) * rng.normal(0, 0.07, n)
     gaze = rng.normal(0, [0.18, 0.22], (n, 2)) * (rng.uniform(size=(n, 1)) < 0.8)
     for i in (2, 4):
-        angles[:, i : i + 2] = gaze + rng.normal(0, 0.015, (n, 2))
+        turn[:, i : i + 2] = gaze + rng.normal(0, 0.015, (n, 2))
     if "mouthClose" in names:  # closes what the jaw has opened, no more
         close = names.index("mouthClose")
-        expression[:, close] *= np.clip(angles[:, 0] / 0.44, 0, 1)
-    return np.concatenate([expression, angles], 1)
+        expression[:, close] *= np.clip(turn[:, 0] / 0.44, 0, 1)
+    there = [ANGLES.index(angle) for angle in angles(template)]
+    return np.concatenate([expression, turn[:, there]], 1)
 
 
 class Photographer:
@@ -48,14 +55,15 @@ class Photographer:
 
     def __init__(self, template: Template, size: int = SIZE):
         self.template = template
-        edges = np.unique(np.sort(template.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1), axis=0)
-        self._edges = edges
-        middle = {tuple(e): len(template.v_template) + i for i, e in enumerate(edges.tolist())}
-        split = []
-        for a, b, c in template.faces.tolist():
-            ab, bc, ca = (middle[min(p), max(p)] for p in ((a, b), (b, c), (c, a)))
-            split += [[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]
-        self._faces = np.array(split)
+        if len(template.faces) < FINE:
+            sides = np.sort(template.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1)
+            self._edges, middle = np.unique(sides, axis=0, return_inverse=True)
+            a, b, c = template.faces.T
+            ab, bc, ca = len(template.v_template) + middle.reshape(-1, 3).T
+            corners = (a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca)
+            self._faces = np.stack(corners, 1).reshape(-1, 3)
+        else:
+            self._edges, self._faces = np.zeros((0, 2), int), template.faces
         self._neutral = self.subdivide(template.v_template)
         own = template.colours.astype(float)
         self._colours = self.subdivide(own)
@@ -69,7 +77,7 @@ class Photographer:
         self.renderer = Renderer(size, size)
 
     def subdivide(self, field: np.ndarray) -> np.ndarray:
-        """A per-vertex field on the mesh with every triangle split in four."""
+        """A per-vertex field on the mesh that is drawn: every triangle split in four, unless they are small already."""
         return np.concatenate([field, (field[self._edges[:, 0]] + field[self._edges[:, 1]]) / 2])
 
     def _line(self, *lines: np.ndarray) -> np.ndarray:
@@ -210,5 +218,10 @@ def render_people(template: Template, people: int, frames: int, seed: int, first
                 faces = detector.detect(picture)
                 if faces:
                     found.append((faces[0].points, shape, motion[t], person, camera_matrix, poses[t]))
+    if not found:
+        raise InputError(
+            f"expected faces in renders of template {template.name}, but the landmark detector found none in "
+            f"{people * frames}; look at it with face-atlas template info --picture."
+        )
     columns = [np.array(column) for column in zip(*found, strict=True)]
     return Renders(*columns)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reconstruction.face_model import FaceModel, rotation_matrix
-from reconstruction.motion import ANGLES
+from reconstruction.motion import angles
 from reconstruction.template import Embedding, Template
 
 _STEP = 1e-3  # radians, for the derivatives by the joint angles
@@ -21,7 +21,7 @@ class PointModel(FaceModel):
         self.double()
         self.n_expression = template.n_expression
         self.n_joints = template.n_joints
-        self.angles = [(template.joint(joint), axis) for joint, axis in ANGLES]
+        self.angles = [(template.joint(joint), axis) for joint, axis in angles(template)]
 
     def pose(self, motion: Tensor) -> Tensor:
         """(T, M) motion to (T, J, 3) axis-angle, global rotation and neck zero."""

@@ -78,7 +78,7 @@ def refine(
         steps = torch.cat([answer[..., -1] - answer[..., :-1] @ shape_step for _, answer in solved])
         view = view.moved(torch.cat([points.mean(1) for points, _ in solved]), steps[:, :6])
         s, m = s + shape_step, m + steps[:, 6:]
-        m[:, : template.n_expression] = m[:, : template.n_expression].clamp(0, 1)
+        m[:, : template.n_bounded] = m[:, : template.n_bounded].clamp(0, 1)
     camera_from_head = np.tile(np.eye(4), (len(motion), 1, 1))
     camera_from_head[:, :3, :3], camera_from_head[:, :3, 3] = view.rotation.numpy(), view.translation.numpy()
     camera_from_head[~trusted.numpy()] = np.nan

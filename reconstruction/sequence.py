@@ -30,7 +30,7 @@ class FaceSequence:
     expression_names, joint_names
     shape : (S,) float32, standard deviations; one identity for the whole recording
     shape_sd : (S,) float32, its standard error
-    expression : (T, E) float32, 0 neutral to 1 full
+    expression : (T, E) float32, 0 neutral to 1 full; standard deviations where the template's are not `bounded`
     expression_sd : (E,) float32, standard error of one frame's expression
     pose : (T, J, 3) float32, axis-angle, radians; joint 0 is the rotation of the head frame against a face that looks
         straight into the camera: camera_from_head = diag(1, -1, -1) · R(pose[:, 0]), about the head frame's origin

@@ -4,7 +4,7 @@ Head frame as FLAME: x to the subject's left, y up, z out of the face; metres.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from reconstruction.errors import InputError
 from reconstruction.storage import read_arrays, take, write_arrays
 
-KIND, VERSION = "face-template", 1
+KIND, VERSION = "face-template", 2  # 2 : expressions may be unbounded; the rest is still written as 1
 SUFFIX = ".template.safetensors"
 DEFAULT = "atlas-head"
 _SKIN = ("skin", "lid", "lips", "brow")
@@ -45,7 +45,7 @@ class Template:
 
     v_template : (V, 3) float32, metres, head frame
     shapedirs : (V, 3, S) float32, metres per standard deviation
-    expressiondirs : (V, 3, E) float32, metres at full intensity (coefficient 1)
+    expressiondirs : (V, 3, E) float32, metres at full intensity (coefficient 1), or per standard deviation: `bounded`
     posedirs : (V, 3, 9*(J-1)) float32, metres per entry of R(joint) - I, joints 1..J-1, row by row
     joint_regressor : (J, V) float32; rows sum to 1
     parents : (J,) int64, -1 for the root
@@ -57,7 +57,9 @@ class Template:
     mirror : (V,) int64, the vertex on the other side of the midline
     landmarks68, landmarks478 : Embedding of the iBUG 68 and of the MediaPipe face mesh points
     visible478 : (478,) bool, detector points that lie on the mesh
+    bounded : expressions are shapes of 0 neutral to 1 full; where not, components with standard normal coefficients
     sha256 : of the file's content, so that parameters name the template they belong to
+    path : the file it was read from, empty for an embedded template; its calibration is looked for beside it
     """
 
     name: str
@@ -83,7 +85,9 @@ class Template:
     licence: str
     source: str
     source_sha256: str
+    bounded: bool = True
     sha256: str = field(default="", compare=False)
+    path: str = field(default="", compare=False)
 
     @property
     def n_shape(self) -> int:
@@ -94,11 +98,27 @@ class Template:
         return self.expressiondirs.shape[2]
 
     @property
+    def n_bounded(self) -> int:
+        """How many of the expressions lie in 0..1: all or none."""
+        return self.n_expression if self.bounded else 0
+
+    @property
     def n_joints(self) -> int:
         return len(self.parents)
 
     def joint(self, name: str) -> int:
-        """Index of a joint: global, neck, jaw, left_eye or right_eye."""
+        """Index of a joint: global, neck, jaw, left_eye or right_eye.
+
+        Raises
+        ------
+        InputError
+            The template has no such joint.
+        """
+        if name not in self.joint_names:
+            raise InputError(
+                f"expected a template with the joint {name!r}, but {self.name} has only {', '.join(self.joint_names)}; "
+                f"use one that has it, such as {DEFAULT}."
+            )
         return self.joint_names.index(name)
 
     def part(self, *names: str) -> np.ndarray:
@@ -125,13 +145,17 @@ def load_template(name_or_path: str | Path = DEFAULT) -> Template:
         with resources.as_file(embedded) as path:
             return _read(path)
     if Path(name_or_path).is_file():
-        return _read(Path(name_or_path))
-    names = (f.name for f in resources.files("templates").iterdir())
-    known = sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        return replace(_read(Path(name_or_path)), path=str(name_or_path))
     raise InputError(
-        f"expected an embedded template ({', '.join(known)}) or a {SUFFIX} file, but {str(name_or_path)!r} is neither; "
-        "check the name or the path."
+        f"expected an embedded template ({', '.join(embedded_templates())}) or a {SUFFIX} file, but "
+        f"{str(name_or_path)!r} is neither; check the name or the path."
     )
+
+
+def embedded_templates() -> list[str]:
+    """Names of the templates that come with the software."""
+    names = (f.name for f in resources.files("templates").iterdir())
+    return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
 
 def save_template(template: Template, path: str | Path) -> None:
@@ -165,7 +189,10 @@ def save_template(template: Template, path: str | Path) -> None:
         key: getattr(template, key)
         for key in ("name", "part_names", "expression_names", "joint_names", "licence", "source", "source_sha256")
     }
-    write_arrays(path, KIND, VERSION, arrays, header)
+    if template.bounded:
+        write_arrays(path, KIND, 1, arrays, header)
+    else:
+        write_arrays(path, KIND, VERSION, arrays, header | {"bounded": False})
 
 
 def _read(path: Path) -> Template:
@@ -213,5 +240,6 @@ def _read(path: Path) -> Template:
         licence=header["licence"],
         source=header["source"],
         source_sha256=header["source_sha256"],
+        bounded=header.get("bounded", True),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )

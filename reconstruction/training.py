@@ -17,7 +17,7 @@ from reconstruction.template import Template
 
 DETECTOR = "mediapipe-0.10.21-facemesh"
 CHUNK = 25  # people rendered by one process with one detector
-COMPONENTS = 300  # of the aligned points
+COMPONENTS = 300  # of the aligned points, at most
 _WILD = 0.02  # metres
 
 
@@ -98,9 +98,13 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         canonical = aligned.mean(0)
     flat = aligned.reshape(len(aligned), -1)
     centred = flat - flat.mean(0)
-    basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :COMPONENTS]
+    pose = pose_features(rotation)
+    # few frames tell the covariance of few components
+    free = len(flat) - len(np.unique(renders.person)) - n_motion - pose.shape[1]
+    components = min(COMPONENTS, max(1, 3 * free // 4))
+    basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :components]
     y = centred @ basis
-    start, effect, residual = _regress(np.concatenate([renders.shape, motion, pose_features(rotation)], 1), y)
+    start, effect, residual = _regress(np.concatenate([renders.shape, motion, pose], 1), y)
     within, between = _components_of_variance(residual, renders.person)
     return Calibration(
         canonical=canonical, rigidity=rigidity, mean=flat.mean(0) + basis @ start, basis=basis,
@@ -109,7 +113,7 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         point_sd=_point_sd(template, renders),
         motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
         reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape),
-        template_sha256=template.sha256, provenance=provenance,
+        template_sha256=template.sha256, bounded=template.n_bounded, provenance=provenance,
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ import argparse
 import hashlib
 from pathlib import Path
 
+from reconstruction.detector_points import embed_detector_points
 from reconstruction.template import load_template, save_template
 from template.build import build
-from template.points import embed_detector_points, settle_detector_points
+from template.points import follow_convention, settle_detector_points
 from template.source import Source
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     source_sha256 = hashlib.sha256(arguments.source.read_bytes()).hexdigest()
     template = build(Source.read(arguments.source), source_sha256)
-    template = settle_detector_points(embed_detector_points(template))
+    template = settle_detector_points(follow_convention(embed_detector_points(template)))
     save_template(template, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB, {load_template(arguments.out).sha256[:12]}")
 

@@ -16,7 +16,7 @@ from atlas.cli.console import make_console
 from reconstruction import __version__
 from reconstruction.errors import InputError
 
-COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "evaluate", "demo")
+COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "evaluate", "template", "demo")
 BAD_INPUT, INTERRUPTED = 2, 130
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ def _options(
     pass
 
 
-def _answering(command: Callable[..., None]) -> Callable[..., None]:
+def _answering(command: Callable[..., Any]) -> Callable[..., None]:
     """`command`, with bad input and interruption turned into a sentence on stderr and an exit status."""
 
     @wraps(command)

@@ -19,6 +19,9 @@ def reconstruct(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the parameter files.", show_default=False)],
     template: Annotated[str, typer.Option(help="A template by name or file.")] = "atlas-head",
+    calibration: Annotated[
+        Path | None, typer.Option(help="The template's calibration.", show_default="the one beside its file")
+    ] = None,
     fps: Annotated[str, typer.Option(help="Frames per second to use, or 'native' for all.")] = "native",
     quality: Quality = "full",
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
@@ -45,12 +48,14 @@ def reconstruct(
         except InputError as error:
             bad.append(str(error))
     if usable:
+        from reconstruction.calibration import load_calibration
         from reconstruction.overlay_video import write_overlay
         from reconstruction.pipeline import reconstruct as reconstruct_recording
         from reconstruction.sequence import load, save
         from reconstruction.template import load_template
 
         faces = load_template(template)
+        calibrated = load_calibration(faces, calibration)
         rows: list[tuple[str, FaceSequence, str]] = []
         with recording_bar(console) as bar:
             whole = bar.add_task("recordings", total=len(usable), visible=len(usable) > 1)
@@ -69,7 +74,8 @@ def reconstruct(
                     else:
                         sequence = reconstruct_recording(
                             recording,
-                            template=template,
+                            template=faces,
+                            calibration=calibrated,
                             fps=fps,
                             quality=quality,
                             seed=seed,

@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
+from reconstruction.importers.ict import LEFT_EYE, RIGHT_EYE
 from template.eyes import eye_places, eyeball
 from template.skin import make_skin
-from template.source import LEFT_EYE, RIGHT_EYE, Source
+from template.source import Source
 from template.teeth import teeth_arches
 
 

@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from reconstruction.template import Embedding, Template
+from reconstruction.detector_points import no_points
+from reconstruction.importers.ict import arkit
+from reconstruction.importers.parts import PARTS
+from reconstruction.importers.rig import JOINTS, PARENTS
+from reconstruction.template import Template
 from template.assembly import Assembly, assemble
-from template.joints import JOINTS, PARENTS, make_rig, pose_directions
-from template.parts import PARTS, label
+from template.joints import make_rig, pose_directions
+from template.parts import label
 from template.points import embed_landmarks68
 from template.skin import density
-from template.source import Source, arkit
+from template.source import Source
 from template.uv import unwrap_all
 
 N_SHAPE = 50
@@ -42,7 +46,7 @@ def build(source: Source, source_sha256: str) -> Template:
         skinning_weights=rig.skinning.astype(np.float32), faces=faces, uv=uv.astype(np.float32), uv_faces=uv_faces,
         colours=colours, parts=parts, mirror=mesh.mirror,
         landmarks68=embed_landmarks68(marks, mesh.vertices, mesh.faces[0]),
-        landmarks478=Embedding(np.zeros((478, 3), int), np.tile([1.0, 0, 0], (478, 1))), visible478=np.zeros(478, bool),
+        landmarks478=no_points(478), visible478=np.zeros(478, bool),
         part_names=PARTS, expression_names=tuple(arkit(name) for name in named), joint_names=JOINTS,
         licence="MIT; learnt from the ICT Face Model Light, (c) 2020 USC Institute for Creative Technologies",
         source="ICT-VGL/ICT-FaceKit, ICT Face Model Light", source_sha256=source_sha256,

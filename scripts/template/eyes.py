@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from template.parts import PARTS
+from reconstruction.importers.parts import PARTS
+from reconstruction.importers.rig import sphere_centre
 from template.source import Source
 
 SMALLER = 0.975  # closed lids must not be pierced
@@ -45,9 +46,8 @@ def eye_places(source: Source, eye_ids: list[np.ndarray]) -> tuple[list[np.ndarr
         # the sclera's sphere, without the cornea's bulge
         points = source.neutral[e]
         keep = points[:, 2] < points[:, 2].max() - 0.004
-        a = np.c_[2 * points[keep], np.ones(keep.sum())]
-        solution = np.linalg.lstsq(a, (points[keep] ** 2).sum(1), rcond=None)[0]
-        centres.append(solution[:3])
-        radii.append(float(np.sqrt(solution[3] + solution[:3] @ solution[:3])))
+        centre, radius = sphere_centre(points[keep])
+        centres.append(centre)
+        radii.append(radius)
     centres[1] = centres[0] * [-1, 1, 1]
     return centres, SMALLER * radii[0]

@@ -4,16 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from scipy.optimize import nnls
 
+from reconstruction.importers.rig import GAZE_SIDEWAYS, about, correctives, gaze_turns, regress, rotation
 from template.assembly import Assembly
-from template.source import Source
 
-JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
-PARENTS = np.array([-1, 0, 1, 1, 1])
 ROOT_CENTRE, NECK_CENTRE = np.array([0.0, -0.112, -0.015]), np.array([0.0, -0.080, -0.010])
-# The source's gaze shapes move the lids and leave the eyeballs to the animator: the angles of full gaze are ours.
-GAZE_UP, GAZE_DOWN, GAZE_SIDEWAYS = -0.44, 0.52, 0.56
 
 
 @dataclass
@@ -28,7 +23,9 @@ class Rig:
 
 def make_rig(mesh: Assembly, delta: dict[str, np.ndarray]) -> Rig:
     """Joints and skinning; delta : the source's expressions on our mesh, by name (V, 3)."""
-    jaw_turn, jaw_shift = rotation(mesh.source, "jawOpen", mesh.source.lower_teeth())
+    teeth = mesh.source.lower_teeth()
+    shut = mesh.source.neutral[teeth]
+    jaw_turn, jaw_shift = rotation(shut, shut + mesh.source.expressions["jawOpen"][teeth])
     jaw_angle = float(np.arctan2(jaw_turn[2, 1], jaw_turn[2, 2]))
     jaw_centre = np.r_[0, np.linalg.lstsq((np.eye(3) - about(0, jaw_angle))[1:, 1:], jaw_shift[1:], rcond=None)[0]]
     print(f"jaw opens {np.degrees(jaw_angle):.1f} degrees about y, z = {jaw_centre[1:]}")
@@ -89,53 +86,10 @@ def pose_directions(mesh: Assembly, rig: Rig, delta: dict[str, np.ndarray]) -> n
     # entries of R - I: 7 is sin about x, 4 its cosine - 1; 2 is sin about y, 0 its cosine - 1
     posedirs[:, :, 9:18] = correctives([(turn, offset_for(2, turn, d)) for turn, d in jaw_pairs], [7, 2, 0])
     for joint, side, outward in ((3, "L", GAZE_SIDEWAYS), (4, "R", -GAZE_SIDEWAYS)):
-        gazes = {
-            "Up": about(0, GAZE_UP), "Down": about(0, GAZE_DOWN), "In": about(1, -outward), "Out": about(1, outward),
-        }  # fmt: skip
         pairs = []
-        for name, turn in gazes.items():
+        for name, turn in gaze_turns(outward).items():
             lids = delta[f"eyeLook{name}_{side}"].copy()
             lids[mesh.n_body :] = 0
             pairs.append((turn, lids))
         posedirs[:, :, 9 * (joint - 1) : 9 * joint] = correctives(pairs, [7, 4, 2, 0])
     return posedirs
-
-
-def rotation(source: Source, name: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rigid motion x -> R x + t that the expression `name` gives the vertices `ids`, by Procrustes."""
-    a, b = source.neutral[ids], source.neutral[ids] + source.expressions[name][ids]
-    ca, cb = a.mean(0), b.mean(0)
-    u, _, vt = np.linalg.svd((b - cb).T @ (a - ca))
-    turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-    return turn, cb - turn @ ca
-
-
-def about(axis: int, angle: float) -> np.ndarray:
-    """(3, 3) rotation about a head axis."""
-    return trimesh.transformations.rotation_matrix(angle, np.eye(3)[axis])[:3, :3]
-
-
-def correctives(pairs: list[tuple[np.ndarray, np.ndarray]], columns: list[int]) -> np.ndarray:
-    """Pose correctives (V, 3, 9) of one joint that meet every (rotation, wanted offset), least squares in `columns`."""
-    features = np.stack([(turn - np.eye(3)).ravel()[columns] for turn, _ in pairs])
-    offsets = np.stack([offset for _, offset in pairs])
-    solved = np.linalg.lstsq(features, offsets.reshape(len(pairs), -1), rcond=None)[0]
-    out = np.zeros((*offsets.shape[1:], 9))
-    out[..., columns] = np.moveaxis(solved.reshape(len(columns), *offsets.shape[1:]), 0, -1)
-    return out
-
-
-def regress(vertices: np.ndarray, centre: np.ndarray, n: int) -> np.ndarray:
-    """Non-negative weights, summing to 1, of vertices around `centre` that reproduce it: the head is not convex
-    everywhere, but around a joint it is.
-    """
-    distance = np.linalg.norm(vertices - centre, axis=1)
-    ring = np.argsort(distance)[:: len(vertices) // 600][:400]
-    far = np.diag(distance[ring] / distance[ring].mean())
-    system = np.vstack([vertices[ring].T * 1000, np.full(len(ring), 1000.0), far])
-    solution = nnls(system, np.r_[centre * 1000, 1000.0, np.zeros(len(ring))])[0]
-    out = np.zeros(n)
-    out[ring] = solution / solution.sum()
-    apart = np.linalg.norm(out[: len(vertices)] @ vertices - centre)
-    assert apart < 0.004, apart
-    return out

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 import trimesh
 from scipy.spatial import cKDTree
 
-from template.source import MOUTH, SOCKETS, Source
+from reconstruction.importers.ict import MOUTH, SOCKETS
+from template.source import Source
 
 HALF_FACES = 4200
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-# vertex ranges of the source
-FACE, MOUTH, SOCKETS, TEETH = (0, 9409), (11248, 13294), (13294, 14062), (17039, 21451)
-LEFT_EYE, RIGHT_EYE = (21451, 23021), (23021, 24591)
+from reconstruction.importers.ict import TEETH, load_model
 
 
 @dataclass
@@ -22,19 +20,9 @@ class Source:
 
     @staticmethod
     def read(path: Path) -> "Source":
-        data = np.load(path, allow_pickle=False)
-        polygons = data["polygons"]
-        quads = polygons[:, 3] >= 0
-        triangles = np.concatenate([polygons[:, :3], polygons[quads][:, [0, 2, 3]]]).astype(np.int64)
-        names = [str(name) for name in data["expression_names"]]
-        deltas = data["expression"].astype(np.float64) / 100
-        return Source(
-            data["neutral"].astype(np.float64) / 100,
-            triangles,
-            data["identity"].astype(np.float64) / 100,
-            dict(zip(names, deltas, strict=True)),
-            data["landmarks68"].astype(int),
-        )
+        model = load_model(path)
+        assert model.landmarks68 is not None, "the npz names them"
+        return Source(model.neutral, model.triangles, model.modes, model.expressions, model.landmarks68)
 
     def cut(self, height: float) -> "Source":
         """Without what lies below y = height; the vertices of the cut are appended, so that ids keep their meaning."""
@@ -67,8 +55,3 @@ class Source:
         teeth = np.arange(*TEETH)
         moved = np.linalg.norm(self.expressions["jawOpen"][teeth], axis=1)
         return teeth[moved > 0.5 * moved.max()]
-
-
-def arkit(name: str) -> str:
-    """`browDown_L` to ARKit's `browDownLeft`."""
-    return name[:-2] + {"_L": "Left", "_R": "Right"}[name[-2:]] if name[-2:] in ("_L", "_R") else name

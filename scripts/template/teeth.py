@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from template.source import TEETH, Source
+from reconstruction.importers.ict import TEETH
+from template.source import Source
 
 
 def teeth_arches(source: Source, flip: np.ndarray, columns: int = 14) -> tuple[np.ndarray, ...]:

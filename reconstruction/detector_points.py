@@ -1,0 +1,125 @@
+"""Where the landmark detector's points lie on a template: its neutral face is drawn from the front and looked at."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import open3d as o3d
+from scipy.spatial import cKDTree
+
+from reconstruction.camera import project
+from reconstruction.errors import InputError
+from reconstruction.landmarks import IBUG68, FaceMesh
+from reconstruction.rendering import Renderer, look_at_camera
+from reconstruction.template import Embedding, Template
+
+SIZE = 768  # pixels, side of a render
+LOOKS = 8  # renders under different lights
+_POINT, _MARK = (30, 90, 220), (255, 214, 0)  # sRGB, in `picture`
+
+
+def closest_places(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> Embedding:
+    """The places of the surface closest to `points` (K, 3)."""
+    closest = _scene(vertices, faces).compute_closest_points(o3d.core.Tensor(points.astype(np.float32)))
+    inner = closest["primitive_uvs"].numpy()
+    return Embedding(faces[closest["primitive_ids"].numpy().astype(int)], np.c_[1 - inner.sum(1), inner])
+
+
+def embed_detector_points(template: Template) -> Template:
+    """The template with the detector's 478 points: render the neutral face, detect, cast rays through them.
+
+    Raises
+    ------
+    InputError
+        The detector does not find the template's face.
+    """
+    camera_matrix, camera_from_head = _camera(template)
+    renderer = Renderer(SIZE, SIZE)
+    found = []
+    rng = np.random.default_rng(0)
+    with FaceMesh(tracking=False) as detector:
+        for _ in range(LOOKS):
+            light = np.array([rng.uniform(-0.6, 0.6), -0.5, -1.0])
+            tint = rng.uniform(0.7, 1.05)
+            colours = np.clip(template.colours * tint, 0, 255).astype(np.uint8)
+            rgb, _ = renderer.render(
+                template.v_template, template.faces, colours, camera_matrix, camera_from_head,
+                background=(120, 128, 136), light=light,
+            )  # fmt: skip
+            found += [d.points[:, :2] for d in detector.detect(rgb)[:1]]
+    if 2 * len(found) < LOOKS:
+        raise InputError(
+            f"expected the landmark detector to find the face of {template.name}, but it did in only {len(found)} of "
+            f"{LOOKS} renders; check that the head looks along z, y up, in the unit its publisher uses."
+        )
+    pixels = np.median(found, axis=0)
+    # symmetric face, symmetric points: pair every point with its mirror image and average
+    mirrored_pixels = pixels * [-1, 1] + [SIZE - 1, 0]
+    partner = cKDTree(pixels).query(mirrored_pixels)[1]
+    pixels = (pixels + mirrored_pixels[partner]) / 2
+    rays = np.c_[pixels, np.ones(len(pixels))] @ np.linalg.inv(camera_matrix).T
+    head_from_camera = np.linalg.inv(camera_from_head)
+    direction = rays @ head_from_camera[:3, :3].T
+    origin = np.tile(head_from_camera[:3, 3], (len(rays), 1))
+    scene = _scene(template.v_template, template.faces)
+    hit = scene.cast_rays(o3d.core.Tensor(np.c_[origin, direction].astype(np.float32)))
+    seen = np.isfinite(hit["t_hit"].numpy())
+    uv = hit["primitive_uvs"].numpy()
+    triangles = template.faces[np.where(seen, hit["primitive_ids"].numpy().astype(np.int64), 0)]
+    barycentric = np.where(seen[:, None], np.c_[1 - uv.sum(1), uv], [1, 0, 0]).astype(np.float32)
+    # a point of the outline whose ray just misses belongs to the vertex of the face that the ray passes nearest
+    depths = Embedding(triangles, barycentric)(template.v_template)[seen, 2]
+    nose, rim = float(depths.max()), float(depths.min())
+    drawn = np.unique(template.faces)
+    drawn = drawn[template.v_template[drawn, 2] > rim - 0.2 * (nose - rim)]
+    flat = cKDTree(project(template.v_template[drawn], camera_matrix, camera_from_head))
+    triangles[~seen] = drawn[flat.query(pixels[~seen])[1]][:, None]
+    landmarks478 = Embedding(triangles, barycentric)
+    # rays between the parted lips hit the teeth: such points belong to the nearest lip
+    lips = template.faces[template.part("lips")[template.faces].all(1)]
+    inside = template.part("teeth", "mouth")[triangles].any(1) & seen & (len(lips) > 0)
+    if inside.any():
+        nearest = closest_places(landmarks478(template.v_template)[inside], template.v_template, lips)
+        landmarks478.triangles[inside], landmarks478.barycentric[inside] = nearest.triangles, nearest.barycentric
+    return replace(template, landmarks478=landmarks478, visible478=seen)
+
+
+def follow_detector(template: Template, which: np.ndarray) -> Template:
+    """The template with those of the iBUG 68 that `which` (68,) bool selects at the detector's points."""
+    there = template.landmarks478.of(IBUG68)
+    landmarks68 = Embedding(
+        np.where(which[:, None], there.triangles, template.landmarks68.triangles),
+        np.where(which[:, None], there.barycentric, template.landmarks68.barycentric),
+    )
+    return replace(template, landmarks68=landmarks68)
+
+
+def no_points(count: int) -> Embedding:
+    """`count` points on the first vertex: what a template holds before its points are found."""
+    return Embedding(np.zeros((count, 3), np.int64), np.tile(np.array([1, 0, 0], np.float32), (count, 1)))
+
+
+def picture(template: Template, size: int = SIZE) -> np.ndarray:
+    """(size, 2 size, 3) uint8: the neutral head, and again with the detector's points (blue) and the 68 (yellow)."""
+    camera_matrix, camera_from_head = _camera(template, size)
+    plain, _ = Renderer(size, size).render(
+        template.v_template, template.faces, template.colours, camera_matrix, camera_from_head
+    )
+    marked = plain.copy()
+    seen = template.landmarks478.of(template.visible478)
+    for embedding, colour, radius in ((seen, _POINT, size / 500), (template.landmarks68, _MARK, size / 350)):
+        for x, y in project(embedding(template.v_template), camera_matrix, camera_from_head).tolist():
+            cv2.circle(marked, (round(x * 16), round(y * 16)), round(radius * 16), colour, -1, cv2.LINE_AA, shift=4)
+    return np.concatenate([plain, marked], 1)
+
+
+def _camera(template: Template, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """From the front; what no triangle uses is not looked at."""
+    drawn = template.v_template[np.unique(template.faces)]
+    return look_at_camera(drawn, size, size)
+
+
+def _scene(vertices: np.ndarray, faces: np.ndarray) -> "o3d.t.geometry.RaycastingScene":
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
+    return scene
