@@ -15,6 +15,11 @@ from reconstruction.template import Embedding, Template
 
 SIZE = 768  # pixels, side of a render
 LOOKS = 8  # renders under different lights
+# fmt: off
+OUTER_LIPS = np.array([61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146])
+INNER_LIPS = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95])
+# fmt: on
+BEHIND_LIPS = 0.004  # metres behind the lips' rims where there is no lip any more
 _POINT, _MARK = (30, 90, 220), (255, 214, 0)  # sRGB, in `picture`
 
 
@@ -75,12 +80,16 @@ def embed_detector_points(template: Template) -> Template:
     flat = cKDTree(project(template.v_template[drawn], camera_matrix, camera_from_head))
     triangles[~seen] = drawn[flat.query(pixels[~seen])[1]][:, None]
     landmarks478 = Embedding(triangles, barycentric)
-    # rays between the parted lips hit the teeth: such points belong to the nearest lip
-    lips = template.faces[template.part("lips")[template.faces].all(1)]
-    inside = template.part("teeth", "mouth")[triangles].any(1) & seen & (len(lips) > 0)
-    if inside.any():
-        nearest = closest_places(landmarks478(template.v_template)[inside], template.v_template, lips)
-        landmarks478.triangles[inside], landmarks478.barycentric[inside] = nearest.triangles, nearest.barycentric
+    # rays between the parted lips hit teeth, or the nape: such points belong to the nearest lip
+    places = landmarks478(template.v_template)
+    beside = np.abs(places[INNER_LIPS, None, 0] - places[OUTER_LIPS, 0]).argsort(1)[:, :2]  # above and below
+    depth = places[OUTER_LIPS, 2][beside].mean(1)
+    behind = places[INNER_LIPS, 2] < depth - BEHIND_LIPS
+    inside, depth = INNER_LIPS[behind], depth[behind]
+    along = (depth - origin[inside, 2]) / direction[inside, 2]
+    wanted = origin[inside] + along[:, None] * direction[inside]
+    nearest = closest_places(wanted, template.v_template, template.faces)
+    landmarks478.triangles[inside], landmarks478.barycentric[inside] = nearest.triangles, nearest.barycentric
     return replace(template, landmarks478=landmarks478, visible478=seen)
 
 

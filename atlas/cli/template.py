@@ -29,7 +29,7 @@ def list_templates(
     files = []
     for place in places or [Path()]:
         files += sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
-    rows = [("template", "vertices", "shape", "expressions", "calibrated", "licence")]
+    rows: list[tuple[str, ...]] = [("template", "vertices", "shape", "expressions", "calibrated", "licence")]
     for name in [*embedded_templates(), *map(str, files)]:
         head = load_template(name)
         sizes = (f"{n:,}" for n in (len(head.v_template), head.n_shape, head.n_expression))

@@ -8,9 +8,9 @@ objects the FLAME files hold and which no longer installs, is not needed.
 import io
 import math
 import pickle
-import pickletools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -111,7 +111,14 @@ class _Refused(Exception):
     """What a pickle asked for and does not get."""
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    """Python's own unpickler in Python: its memo is a dict, so that a place of four billion costs nothing, and every
+    way out of the file is a method.
+    """
+
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise _Refused(f"{module}.{name}")
@@ -119,6 +126,16 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise _Refused("an object outside the file")
+
+    def get_extension(self, code: int) -> Any:
+        raise _Refused(f"the registered extension {code}")
+
+    def load_bytearray8(self) -> None:
+        """As bytes: room is made for what is there, not for what is said to be there."""
+        size = int.from_bytes(self.read(8), "little")
+        self.append(self.read(min(size, LARGEST)))
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
 
 
 def read_pickle(path: str | Path) -> dict[str, Any]:
@@ -137,7 +154,6 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
         raise InputError(f"expected a model of at most 1 GB, but {path} is larger; check that it is the right file.")
     content = path.read_bytes()
     try:
-        _check_opcodes(content)
         found = _Reader(io.BytesIO(content), encoding="latin1").load()
     except _Refused as refused:
         raise InputError(
@@ -152,17 +168,6 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"expected a dict of arrays in {path}, but found {_kind(found)}; check that it is the file.")
     return found
-
-
-def _check_opcodes(content: bytes) -> None:
-    """Refuse what unpicklers do without asking `find_class`: registered extensions, which may be resolved already, and
-    memo places out of all proportion, for which memory is taken.
-    """
-    for opcode, argument, position in pickletools.genops(content):
-        if opcode.name.startswith("EXT"):
-            raise _Refused(f"the registered extension {argument}")
-        if opcode.name.endswith("PUT") and int(argument or 0) > (position or 0):
-            raise _Refused(f"memo place {argument} after {position} bytes")
 
 
 def as_array(value: Any, what: str) -> np.ndarray:
