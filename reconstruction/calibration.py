@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reconstruction.detectors import DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.storage import read_arrays, write_arrays
 from reconstruction.template import SUFFIX as TEMPLATE_SUFFIX
@@ -69,13 +70,16 @@ _ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in ("template_
 _COARSE = ("basis",)
 
 
-def load_calibration(template: Template, path: str | Path | None = None) -> Calibration:
-    """The calibration in a file; without one, that beside the template's file or shipped with an embedded template.
+def load_calibration(
+    template: Template, path: str | Path | None = None, detector: DetectorChoice | None = None
+) -> Calibration:
+    """The calibration in a file; without one, that beside the template's file or shipped with an embedded template;
+    learnt with `detector`, where given.
 
     Raises
     ------
     InputError
-        There is none, or it belongs to another template.
+        There is none, or it belongs to another template or detector.
     """
     if path is None and template.path:
         path = beside(template.path)
@@ -97,6 +101,8 @@ def load_calibration(template: Template, path: str | Path | None = None) -> Cali
             f"expected a calibration of template {template.name} ({template.sha256[:8]}), but it belongs to "
             f"{str(header.get('template_sha256'))[:8]}; calibrate this template anew."
         )
+    if detector is not None:
+        detector.check(header.get("provenance", {}), template.name)
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:
         raise InputError(f"expected {missing[0]!r} in the calibration, but it is missing; calibrate the template anew.")

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from reconstruction.errors import InputError
+
 FACING = np.diag([1.0, -1.0, -1.0])  # head axes of a face that looks straight into an OpenCV camera
 FOCAL_TO_SIZE = 1.2
 FOCAL_RANGE = (0.7, 3.5)  # of the longer side: 71 to 16 degrees of view; a longer lens cannot be told from 3.5
@@ -18,6 +20,32 @@ def default_camera_matrix(width: int, height: int, focal: float | None = None) -
     """
     f = float(focal) if focal else FOCAL_TO_SIZE * max(width, height)
     return np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1]])
+
+
+def given_camera_matrix(width: int, height: int, focal_px: float | None, fov_deg: float | None) -> np.ndarray | None:
+    """(3, 3) pixels, of a focal length in pixels or a horizontal field of view in degrees; None where neither is given.
+
+    Raises
+    ------
+    InputError
+        Both are given, or a camera that does not exist: no positive field of view below 160 degrees.
+    """
+    if fov_deg is not None:
+        if focal_px is not None:
+            raise InputError("expected a focal length or a field of view, got both; leave one out.")
+        focal = width / 2 / np.tan(np.radians(fov_deg) / 2) if 0 < fov_deg < 180 else np.nan
+    elif focal_px is not None:
+        focal = focal_px
+    else:
+        return None
+    view = np.degrees(2 * np.arctan(width / 2 / focal)) if focal > 0 else np.nan
+    if not 1 <= view <= 160:
+        raise InputError(
+            f"expected a horizontal field of view of 1 to 160 degrees, for {width} pixels a focal length of "
+            f"{width / 2 / np.tan(np.radians(80)):.0f} to {width / 2 / np.tan(np.radians(0.5)):.0f} pixels, got "
+            f"{f'{fov_deg:g} degrees' if fov_deg is not None else f'{focal_px:g} pixels'}; leave it out to estimate it."
+        )
+    return default_camera_matrix(width, height, focal)
 
 
 def project(points: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.ndarray | None = None) -> np.ndarray:

@@ -14,6 +14,7 @@ from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import estimate_camera_matrix, head_pose
+from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
 from reconstruction.projection import PointModel
 from reconstruction.refinement import refine
@@ -113,7 +114,7 @@ class Fit:
 def fit_points(
     template: Template,
     calibration: Calibration,
-    points: np.ndarray,
+    points: np.ndarray | DiskRows,
     valid: np.ndarray,
     quality: np.ndarray,
     frame_rate: float,
@@ -122,7 +123,7 @@ def fit_points(
 ) -> Fit:
     """Fit a recording to the detector's points; frames whose head pose cannot be solved are left out.
 
-    points : (T, 478, 3) pixels; valid : (T,) bool, at least one; quality : (T,) weights
+    points : (T, 478, 3) pixels, in memory or on disk; valid : (T,) bool, at least one; quality : (T,) weights
     image_size : (width, height) pixels
     camera_matrix : (3, 3) pixels; estimated from the points where it is not given
     """

@@ -57,17 +57,37 @@ class Detection:
         return self.points[IBUG68]
 
     @property
+    def area(self) -> float:
+        """Of the box, square pixels."""
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+    @property
     def interocular(self) -> float:
         """Distance of the outer eye corners, pixels, in the image plane; the unit landmark errors are given in."""
         return float(np.linalg.norm(self.points[263, :2] - self.points[33, :2]))
 
 
 class Detector(Protocol):
-    """Anything that finds faces in frames."""
+    """Anything that finds faces in frames; a context manager."""
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """Faces in a frame (H, W, 3) uint8, the largest first."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def to_detection(landmarks: Any, confidence: float, width: int, height: int) -> Detection:
+    """MediaPipe's landmarks of one face, shares of the picture, as a `Detection`."""
+    points = np.array([(p.x * width, p.y * height, p.z * width) for p in landmarks], np.float32)
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    return Detection(points, confidence, (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+
+
+def largest_first(faces: list[Detection]) -> list[Detection]:
+    return sorted(faces, key=lambda face: -face.area)
 
 
 class FaceMesh:
@@ -135,14 +155,8 @@ class FaceMesh:
         # one score for every crop looked at, in the order of the faces; those below the threshold gave no face
         scores = [s for s in self._scores if s > self._min_confidence]
         scores += [self._min_confidence] * (len(self._faces) - len(scores))
-        found = []
-        for face, score in zip(self._faces, scores, strict=False):
-            points = np.array([(p.x * width, p.y * height, p.z * width) for p in face.landmark], np.float32)
-            low, high = points[:, :2].min(0), points[:, :2].max(0)
-            found.append(
-                Detection(points, float(score), (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
-            )
-        return sorted(found, key=lambda d: -(d.box[2] - d.box[0]) * (d.box[3] - d.box[1]))
+        pairs = zip(self._faces, scores, strict=False)
+        return largest_first([to_detection(face.landmark, float(score), width, height) for face, score in pairs])
 
     def _run(self, image: Any) -> None:
         self._graph.add_packet_to_input_stream("image", image.at(self._time))

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from reconstruction.camera import FACING
+from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel
-from reconstruction.landmarks import FaceMesh
 from reconstruction.motion import ANGLES, angles, motion_to_pose
 from reconstruction.rendering import Renderer
 from reconstruction.template import Template
@@ -200,11 +200,13 @@ def pose_people(
         return torch.cat([model(*part) for part in zip(*(p.split(64) for p in parts), strict=True)]).numpy()
 
 
-def render_people(template: Template, people: int, frames: int, seed: int, first: int = 0) -> Renders:
+def render_people(
+    template: Template, people: int, frames: int, seed: int, first: int = 0, detector: DetectorChoice = BUNDLED
+) -> Renders:
     """Photograph people `first` to `first + people` and run the detector; frames where it finds none are left out."""
     photographer, model = Photographer(template), FaceModel(template)
     found: list[tuple] = []
-    with FaceMesh(tracking=True, min_confidence=0.3) as detector:
+    with detector.open(tracking=True, min_confidence=0.3) as finder:
         for person in range(first, first + people):
             rng = np.random.default_rng([seed, person])
             shape = rng.normal(size=template.n_shape).clip(-3, 3)
@@ -214,8 +216,8 @@ def render_people(template: Template, people: int, frames: int, seed: int, first
             camera_matrix, poses = random_camera(template, frames, rng)
             for t in range(frames):
                 picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], rng)
-                detector.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
-                faces = detector.detect(picture)
+                finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
+                faces = finder.detect(picture)
                 if faces:
                     found.append((faces[0].points, shape, motion[t], person, camera_matrix, poses[t]))
     if not found:

@@ -1,21 +1,22 @@
 """Which frames to trust, and why not.
 
-A frame is left out for the first reason of `REASONS` that applies (the last is given by the fit); what is left gets a
-weight from 0 to 1. Every limit is a named constant below, chosen on recordings of real people: a sharp, frontal webcam
-face has to pass whole.
+A frame is left out for the first reason of `REASONS` that applies; what is left gets a weight from 0 to 1. `judge`
+looks at one frame; 'other face' is given by the tracking of several people, 'occluded' also by `occlusion`, which knows
+the whole recording, and the last by the fit. Every limit is a named constant below, chosen on recordings of real
+people: a sharp, frontal webcam face has to pass whole.
 """
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from reconstruction.landmarks import Detection
+from reconstruction.occlusion import is_masked, sample
 
 REASONS = (
-    "ok", "no face", "low confidence", "too small", "cut off", "extreme pose", "exposure", "blurred", "pose not solved",
+    "ok", "no face", "other face", "low confidence", "too small", "cut off", "extreme pose", "too dark", "too bright",
+    "blurred", "occluded", "pose not solved",
 )  # fmt: skip
 
 MIN_CONFIDENCE = (0.5, 0.9)  # (left out below, full weight from), of the detector's confidence
@@ -24,7 +25,9 @@ MAX_OUTSIDE = (0.08, 0.0)  # share of the 478 points outside the picture
 MAX_YAW = (np.deg2rad(60), np.deg2rad(30))
 MAX_PITCH = (np.deg2rad(50), np.deg2rad(30))
 BRIGHTNESS = (20.0, 60.0, 200.0, 245.0)  # mean grey of the face: left out below, full from, full to, left out above
-MIN_CONTRAST = (6.0, 15.0)  # standard deviation of grey in the face
+BURNT = 250  # grey
+MAX_CLIPPED = (0.4, 0.15)  # share of the face that is burnt out; a shining forehead in the sun is a twentieth
+MIN_CONTRAST = (6.0, 15.0)  # standard deviation of grey in the face; less is night or fog and glare
 MIN_SHARPNESS = (0.010, 0.026)  # see `sharpness`
 CROP = 128  # pixels, side of the face crop that exposure and sharpness are measured on
 _PITCH_AT_REST = -0.12  # radians; measured: -0.07 on two recordings of people, -0.19 on a rendered mean face
@@ -37,11 +40,13 @@ class Verdict:
     reason : one of `REASONS`; 'ok' for a frame to use
     quality : 0 to 1, the frame's weight: the product of one ramp per measure; 0 where the frame is left out
     measures : what was measured, by name
+    colours : (N, 3) uint8 for `occlusion`, where there is a face
     """
 
     reason: str
     quality: float
     measures: dict[str, float]
+    colours: np.ndarray | None = None
 
     @property
     def valid(self) -> bool:
@@ -72,8 +77,8 @@ def sharpness(grey: np.ndarray) -> float:
     8 makes it 1 for a one-pixel checkerboard (the Laplacian of such a picture is 8 times it). Sharp recordings of faces
     have 0.035 to 0.06; blurred by a Gaussian of 1 % of the inter-ocular distance 0.02 to 0.035, of 3 % about 0.01.
     """
-    picture = grey.astype(np.float32)
-    return float(cv2.Laplacian(picture, cv2.CV_32F).std()) / 8 / max(float(picture.std()), 1e-3)
+    fine, all_of_it = (cv2.meanStdDev(x)[1][0, 0] for x in (cv2.Laplacian(grey, cv2.CV_16S), grey))
+    return float(fine) / 8 / max(float(all_of_it), 1e-3)
 
 
 def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
@@ -91,10 +96,22 @@ def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
         "yaw": yaw,
         "pitch": pitch,
     }
-    grey = _face_crop(rgb, detection)
-    if grey is not None:
-        measures |= {"brightness": float(grey.mean()), "contrast": float(grey.std()), "sharpness": sharpness(grey)}
-    brightness, contrast = measures.get("brightness", 0.0), measures.get("contrast", 0.0)
+    colours, masked = None, False
+    crop, points = _face_crop(rgb, detection)
+    if crop is not None:
+        shrink = max(crop.shape) > CROP
+        grey = cv2.resize(
+            cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (CROP, CROP),
+            interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR,
+        )  # fmt: skip
+        brightness, contrast = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
+        clipped = np.count_nonzero(grey >= BURNT) / grey.size
+        measures |= {
+            "brightness": brightness, "contrast": contrast, "clipped": clipped, "sharpness": sharpness(grey),
+        }  # fmt: skip
+        colours = sample(crop, points)
+        masked = is_masked(colours)
+    brightness, flat = measures.get("brightness", 0.0), _ramp(measures.get("contrast", 0.0), *MIN_CONTRAST)
     dark, dim, bright, white = BRIGHTNESS
     weights = {
         "low confidence": _ramp(detection.confidence, *MIN_CONFIDENCE),
@@ -102,19 +119,23 @@ def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
         "too small": _ramp(detection.interocular / max(np.cos(yaw), 0.3), *MIN_INTEROCULAR),
         "cut off": _ramp(outside, *MAX_OUTSIDE),
         "extreme pose": _ramp(abs(yaw), *MAX_YAW) * _ramp(abs(pitch), *MAX_PITCH),
-        "exposure": _ramp(brightness, dark, dim) * _ramp(brightness, white, bright) * _ramp(contrast, *MIN_CONTRAST),
+        "too dark": _ramp(brightness, dark, dim) * (flat if brightness < 128 else 1),
+        "too bright": _ramp(brightness, white, bright)
+        * _ramp(measures.get("clipped", 0.0), *MAX_CLIPPED)
+        * (flat if brightness >= 128 else 1),
         "blurred": _ramp(measures.get("sharpness", 0.0), *MIN_SHARPNESS),
+        "occluded": float(not masked),
     }
     for reason, weight in weights.items():
         if weight <= 0:
-            return Verdict(reason, 0.0, measures)
-    return Verdict("ok", float(np.prod(list(weights.values()))), measures)
+            return Verdict(reason, 0.0, measures, colours)
+    return Verdict("ok", float(np.prod(list(weights.values()))), measures, colours)
 
 
-def count_reasons(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """How many frames of a recording have each reason, in the order of `REASONS`, those with none left out."""
-    counts = Counter(verdict.reason for verdict in verdicts)
-    return {reason: counts[reason] for reason in REASONS if counts[reason]}
+def count_reasons(codes: np.ndarray) -> dict[str, int]:
+    """How many frames (T,) have each reason, in the order of `REASONS`, those with none left out."""
+    counts = np.bincount(codes, minlength=len(REASONS))
+    return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
 
 
 def _ramp(value: float, zero: float, one: float) -> float:
@@ -122,13 +143,11 @@ def _ramp(value: float, zero: float, one: float) -> float:
     return float(np.clip((value - zero) / (one - zero), 0, 1))
 
 
-def _face_crop(rgb: np.ndarray, detection: Detection) -> np.ndarray | None:
-    """The face in grey, `CROP` pixels wide and high, or None where it lies outside the picture."""
+def _face_crop(rgb: np.ndarray, detection: Detection) -> tuple[np.ndarray | None, np.ndarray]:
+    """The face (H, W, 3), None where it lies outside the picture, and its points (478, 2), pixels of the crop."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = detection.box
     left, top, right, bottom = max(0, int(x0)), max(0, int(y0)), min(width, int(x1) + 1), min(height, int(y1) + 1)
     if right - left < 8 or bottom - top < 8:
-        return None
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb[top:bottom, left:right]), cv2.COLOR_RGB2GRAY)
-    shrink = max(right - left, bottom - top) > CROP
-    return cv2.resize(grey, (CROP, CROP), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+        return None, detection.points[:, :2]
+    return rgb[top:bottom, left:right], detection.points[:, :2] - (left, top)

@@ -16,6 +16,7 @@ from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel, rotation_matrix
 from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
 from reconstruction.template import Template
+from reconstruction.verdict import RecordingVerdict, assess
 
 KIND, VERSION = "face-sequence", 1
 SUFFIX = ".face.safetensors"
@@ -102,6 +103,11 @@ class FaceSequence:
                 f"{self.template} ({self.template_sha256[:8]}); load that template or reconstruct the recording again."
             )
 
+    @property
+    def verdict(self) -> RecordingVerdict:
+        """What the recording is worth as a whole."""
+        return assess(self.reason, self.reason_names, self.quality, self.frame_rate)
+
     def summary(self) -> dict[str, Any]:
         """What a reader wants to know first; the sidecar."""
         reasons = {n: int((self.reason == i).sum()) for i, n in enumerate(self.reason_names) if i}
@@ -111,6 +117,7 @@ class FaceSequence:
             "statement": STATEMENT,
             "simulated": self.simulated,
             "template": self.template,
+            "verdict": self.verdict.as_json(),
             "frames": len(self),
             "frames_used": int(self.valid.sum()),
             "frames_left_out": {n: count for n, count in reasons.items() if count},

@@ -10,12 +10,12 @@ import numpy as np
 
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import project
+from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
 from reconstruction.fitting import Regressor
 from reconstruction.photographer import Renders, pose_people, render_people
 from reconstruction.template import Template
 
-DETECTOR = "mediapipe-0.10.21-facemesh"
 CHUNK = 25  # people rendered by one process with one detector
 COMPONENTS = 300  # of the aligned points, at most
 _WILD = 0.02  # metres
@@ -28,14 +28,17 @@ def calibrate(
     seed: int,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    detector: DetectorChoice = BUNDLED,
 ) -> Calibration:
-    """Render, detect, learn: the calibration of a template, the same for any number of `jobs`.
+    """Render, detect, learn: the calibration of a template and a detector, the same for any number of `jobs`.
 
     progress : called with people done and people in all
     """
     starts = range(0, people, CHUNK)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        tasks = [pool.submit(render_people, template, min(CHUNK, people - i), frames, seed, i) for i in starts]
+        tasks = [
+            pool.submit(render_people, template, min(CHUNK, people - i), frames, seed, i, detector) for i in starts
+        ]
         parts = []
         for task in tasks:
             parts.append(task.result())
@@ -43,7 +46,7 @@ def calibrate(
                 progress(min(people, len(parts) * CHUNK), people)
     renders = Renders.join(parts)
     provenance = {
-        "detector": DETECTOR,
+        **detector.provenance,
         "people": people,
         "frames_each": frames,
         "frames_found": len(renders.person),

@@ -1,9 +1,10 @@
-"""Draw the picture of the embedded template that the README shows.
+"""Draw the pictures that the README shows: the embedded template, and the quality of a recording.
 
 usage: python scripts/render_readme_pictures.py [--out docs/images]
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from atlas.figures.heads import VIEWS, HeadPainter
+from atlas.figures.quality_strip import quality_strip
+from atlas.simulation.people import simulate_people
+from atlas.simulation.recording import simulate_recording
 from reconstruction.face_model import FaceModel
+from reconstruction.quality import REASONS
 from reconstruction.template import Template, load_template
 
 STATES: dict[str, dict[str, float]] = {  # what is shown: expressions 0 to 1, the jaw in radians
@@ -20,6 +25,13 @@ STATES: dict[str, dict[str, float]] = {  # what is shown: expressions 0 to 1, th
     "eyes closed": {"eyeBlink": 1.0},
     "jaw open": {"jaw": 0.35},
 }
+LEFT_OUT = (  # of the recording whose quality is shown: from second to second, and why
+    (4.1, 5.9, "occluded"),
+    (6.0, 6.3, "occluded"),
+    (9.2, 10.4, "extreme pose"),
+    (14.6, 15.8, "no face"),
+    (18.2, 18.4, "blurred"),
+)
 HEIGHT = 300  # pixels of one head
 CAPTION = 34
 
@@ -55,11 +67,25 @@ def head_sheet(template: Template) -> Image.Image:
     return sheet
 
 
+def example_strip(template: Template) -> bytes:
+    """The quality of a simulated recording with made-up faults."""
+    sequence = simulate_recording(simulate_people(3, template=template)[0], "happiness", template=template)
+    reason = np.zeros(len(sequence), np.uint8)
+    for start, end, name in LEFT_OUT:
+        reason[(sequence.time_s >= start) & (sequence.time_s < end)] = REASONS.index(name)
+    quality = np.where((sequence.time_s > 16) & (sequence.time_s < 17.3), 0.4, 1.0) * (reason == 0)
+    faulty = replace(
+        sequence, valid=reason == 0, reason=reason, reason_names=REASONS, quality=quality.astype(np.float32)
+    )
+    return quality_strip(faulty, "clip")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
+    (out / "quality.png").write_bytes(example_strip(load_template()))
     head_sheet(load_template()).quantize(256).save(out / "atlas-head.png", optimize=True)
 
 

@@ -1,6 +1,7 @@
 """Calibrate a template: render people with known parameters, detect, learn what the detector's points say.
 
-usage: python scripts/train_calibration.py [--template atlas-head] [--people 1600] [--frames 8] [--out FILE]
+usage: python scripts/train_calibration.py [--template atlas-head] [--people 1600] [--frames 8] [--detector FILE.task]
+    [--out FILE]
 
 About 0.15 s a frame and core. The file shipped with `atlas-head` was made with the defaults.
 """
@@ -12,6 +13,7 @@ import numpy as np
 from rich.progress import Progress
 
 from reconstruction.calibration import SUFFIX, save_calibration
+from reconstruction.detectors import choose_detector
 from reconstruction.motion import motion_names
 from reconstruction.template import DEFAULT, load_template
 from reconstruction.training import calibrate
@@ -24,6 +26,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--detector", type=Path)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     template = load_template(arguments.template)
@@ -32,7 +35,7 @@ def main() -> None:
         task = bar.add_task("people rendered", total=arguments.people)
         calibration = calibrate(
             template, arguments.people, arguments.frames, arguments.seed, arguments.jobs,
-            lambda done, _: bar.update(task, completed=done),
+            lambda done, _: bar.update(task, completed=done), choose_detector(arguments.detector),
         )  # fmt: skip
     save_calibration(calibration, out)
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {calibration.provenance['frames_found']} frames")

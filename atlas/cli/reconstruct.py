@@ -12,6 +12,8 @@ from atlas.cli.progress import recording_bar
 if TYPE_CHECKING:
     from reconstruction.sequence import FaceSequence
 
+_OURS = (".overlay.webm", ".quality.png")  # results, no recordings
+
 
 def reconstruct(
     inputs: Annotated[
@@ -24,11 +26,33 @@ def reconstruct(
     ] = None,
     fps: Annotated[str, typer.Option(help="Frames per second to use, or 'native' for all.")] = "native",
     quality: Quality = "full",
+    face: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Where there are several people: the n-th from the left, in the first frame that shows at least two "
+            "and that many. The largest face unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    focal_px: Annotated[
+        float | None,
+        typer.Option(help="The camera's focal length in pixels; estimated unless given.", show_default=False),
+    ] = None,
+    fov_deg: Annotated[
+        float | None, typer.Option(help="Or its horizontal field of view in degrees.", show_default=False)
+    ] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.task", help="MediaPipe's Face Landmarker instead of the bundled detector.", show_default=False
+        ),
+    ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Do recordings anew that are already done.")] = False,
 ) -> None:
-    """Reconstruct the face of every recording: writes NAME.face.safetensors and NAME.face.json.
+    """Reconstruct the face of every recording: writes NAME.face.safetensors, NAME.face.json and NAME.quality.png.
 
     Recordings whose parameter file is already there are skipped, so that an interrupted run can be taken up again. One
     that cannot be used is named at the end, with status 2; the others are finished all the same.
@@ -48,14 +72,18 @@ def reconstruct(
         except InputError as error:
             bad.append(str(error))
     if usable:
+        from atlas.figures.quality_strip import quality_strip
         from reconstruction.calibration import load_calibration
+        from reconstruction.detectors import choose_detector
         from reconstruction.overlay_video import write_overlay
         from reconstruction.pipeline import reconstruct as reconstruct_recording
         from reconstruction.sequence import load, save
+        from reconstruction.storage import write_atomically
         from reconstruction.template import load_template
 
         faces = load_template(template)
-        calibrated = load_calibration(faces, calibration)
+        chosen = choose_detector(detector)
+        calibrated = load_calibration(faces, calibration, chosen)
         rows: list[tuple[str, FaceSequence, str]] = []
         with recording_bar(console) as bar:
             whole = bar.add_task("recordings", total=len(usable), visible=len(usable) > 1)
@@ -66,7 +94,10 @@ def reconstruct(
 
             for recording in usable:
                 target = targets[recording]
-                film = target.with_name(target.name.removesuffix(".face.safetensors") + ".overlay.webm")
+                film, strip = (
+                    target.with_name(target.name.removesuffix(".face.safetensors") + ending)
+                    for ending in (".overlay.webm", ".quality.png")
+                )
                 try:
                     done_before = target.is_file() and not force
                     if done_before:
@@ -76,13 +107,20 @@ def reconstruct(
                             recording,
                             template=faces,
                             calibration=calibrated,
+                            detector=chosen,
                             fps=fps,
+                            face=face,
+                            focal_px=focal_px,
+                            fov_deg=fov_deg,
                             quality=quality,
                             seed=seed,
                             simulated=shows_simulated(recording),
+                            scratch=next(folder for folder in target.parents if folder.is_dir()),
                             progress=show,
                         )
                         save(sequence, target)
+                    if not (done_before and strip.is_file()):
+                        write_atomically(strip, quality_strip(sequence, strip.name.removesuffix(".quality.png")))
                     if overlay and not (done_before and film.is_file()):
                         write_overlay(recording, sequence, faces, film, fps=fps, progress=show)
                     rows.append((recording.name, sequence, "already done" if done_before else str(target)))
@@ -110,7 +148,7 @@ def find_recordings(inputs: list[Path]) -> list[Path]:
         inside = sorted(
             p
             for p in path.rglob("*")
-            if p.suffix.lower() in suffixes and not p.name.endswith(".overlay.webm") and not p.name.startswith(".")
+            if p.suffix.lower() in suffixes and not p.name.endswith(_OURS) and not p.name.startswith(".")
         )
         if not inside:
             raise InputError(
@@ -155,17 +193,34 @@ def _targets(recordings: list[Path], out: Path) -> dict[Path, Path]:
 
 
 def _summarise(rows: "list[tuple[str, FaceSequence, str]]") -> None:
-    """One line a recording on stdout: frames, used, left out and why."""
+    """One line a recording on stdout: frames, used, left out and why, verdict; what to do about those not good."""
     from rich.console import Console
     from rich.table import Table
 
     if not rows:
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("recording", "frames", "used", "left out", "parameters"):
+    for heading in ("recording", "frames", "used", "left out", "verdict", "parameters"):
         table.add_column(heading, justify="right" if heading in ("frames", "used") else "left", overflow="fold")
     for name, sequence, written in rows:
         summary = sequence.summary()
         left_out = ", ".join(f"{count} {reason}" for reason, count in summary["frames_left_out"].items())
-        table.add_row(name, str(summary["frames"]), str(summary["frames_used"]), left_out or "none", written)
-    Console(highlight=False, markup=False, emoji=False).print(table)
+        table.add_row(
+            name,
+            str(summary["frames"]),
+            str(summary["frames_used"]),
+            left_out or "none",
+            sequence.verdict.verdict,
+            written,
+        )
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console.print(table)
+    for name, sequence, _ in rows:
+        verdict, noted = sequence.verdict, sequence.provenance
+        if several := noted.get("frames_with_several_faces"):
+            followed = noted["face"] if noted["face"] == "largest" else f"number {noted['face']} from the left"
+            console.print(f"{name} shows several faces in {several} frames; followed: {followed}")
+        if verdict.verdict != "good":
+            console.print(f"{name} is {verdict.verdict}:")
+            for reason, advice in zip(verdict.reasons, verdict.advice, strict=True):
+                console.print(f"  {reason}: {advice}")

@@ -120,6 +120,10 @@ def calibrate(
     people: Annotated[int, typer.Option(help="Random people of the template to render.", min=1)] = 1600,
     frames: Annotated[int, typer.Option(help="Frames of each.", min=2)] = 8,
     jobs: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 2,
+    detector: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.task", help="Learn MediaPipe's Face Landmarker instead.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same calibration.", min=0)] = 0,
 ) -> None:
     """Calibrate a template: learn from renders of it what the landmark detector's points say about its parameters.
@@ -128,10 +132,11 @@ def calibrate(
     calibrated with.
     """
     import numpy as np
-    from rich.console import Console
 
+    from atlas.cli.console import make_console
     from atlas.cli.progress import recording_bar
     from reconstruction.calibration import SUFFIX, beside, save_calibration
+    from reconstruction.detectors import choose_detector
     from reconstruction.errors import InputError
     from reconstruction.motion import motion_names
     from reconstruction.template import load_template
@@ -147,10 +152,10 @@ def calibrate(
             f"expected at least {needed} people of {frames} frames for the {len(names)} motion parameters of "
             f"{head.name}, got {people}; render more people or frames."
         )
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    with recording_bar(console) as bar:
+    chosen = choose_detector(detector)
+    with recording_bar(make_console()) as bar:
         task = bar.add_task("people rendered", total=people)
-        made = learn(head, people, frames, seed, jobs, lambda done, _: bar.update(task, completed=done))
+        made = learn(head, people, frames, seed, jobs, lambda done, _: bar.update(task, completed=done), chosen)
     save_calibration(made, out)
     best = ", ".join(f"{names[i]} {made.reliability[i]:.2f}" for i in np.argsort(-made.reliability)[:5])
     typer.echo(

@@ -1,5 +1,6 @@
 """The command line as its user meets it: output, one-sentence errors, exit status."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -96,7 +97,7 @@ def test_reconstruct_finishes_the_good_and_names_the_bad(fitted, face_video, tmp
     out, error = capsys.readouterr()
     assert status == 2
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "good.face.safetensors", "good.face.json", "good.overlay.webm",
+        "good.face.safetensors", "good.face.json", "good.overlay.webm", "good.quality.png",
     }  # fmt: skip
     for sentence in (
         "missing.mp4 does not exist",
@@ -106,6 +107,42 @@ def test_reconstruct_finishes_the_good_and_names_the_bad(fitted, face_video, tmp
         assert sentence in error
     assert "1 blurred" in out
     assert not load(tmp_path / "out/good.face.safetensors").simulated
+
+
+def test_reconstruct_passes_on_what_it_is_told(monkeypatch, sequence, face_video, tmp_path, capsys):
+    import reconstruction.pipeline
+
+    told = {}
+
+    def reconstruct(video, **options):
+        told.update(options)
+        return replace(sequence, provenance={"face": 2, "frames_with_several_faces": 4})
+
+    monkeypatch.setattr(reconstruction.pipeline, "reconstruct", reconstruct)
+    assert run("reconstruct", face_video, "--out", tmp_path, "--face", 2, "--focal-px", 900) == 0
+    assert (told["face"], told["focal_px"], told["fov_deg"]) == (2, 900.0, None)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "shows several faces in 4 frames; followed: number 2 from the left" in out
+    assert "is not usable: blurred (17 %): focus on the face and hold the camera still only 0.5 s to go by: film" in out
+    sidecar = json.loads((tmp_path / f"{face_video.stem}.face.json").read_text())
+    assert sidecar["verdict"]["verdict"] == "not usable"
+
+
+def test_reconstruct_refuses_another_detectors_calibration(face_video, tmp_path, capsys, shared_data):
+    task = shared_data("mediapipe/face_landmarker.task")
+    assert run("reconstruct", face_video, "--out", tmp_path / "out", "--detector", task) == 2
+    error = capsys.readouterr().err
+    assert "face-atlas template calibrate atlas-head --detector" in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_are_no_recordings(tmp_path):
+    from atlas.cli.reconstruct import find_recordings
+
+    for name in ("a.mp4", "a.overlay.webm", "a.quality.png", "b.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_recordings([tmp_path])] == ["a.mp4", "b.png"]
 
 
 def test_reconstruct_skips_what_is_done_unless_forced(fitted, face_video, tmp_path, capsys):

@@ -52,6 +52,15 @@ def test_the_same_twice_is_the_same_bytes(face_video, tmp_path):
         assert str(face_video).encode() not in path.read_bytes(), "no path of the recording is stored"
 
 
+def test_a_given_camera_is_used_and_noted(face_video, sequence):
+    focal = float(sequence.camera_matrix[0, 0])
+    result = reconstruct(face_video, focal_px=focal, quality="fast")
+    np.testing.assert_allclose(result.camera_matrix, sequence.camera_matrix, rtol=1e-6)
+    assert result.provenance["camera"] == "given"
+    used = sequence.valid
+    np.testing.assert_allclose(result.translation[used, 2], sequence.translation[used, 2], rtol=0.1)
+
+
 def test_fewer_frames_on_request(face_video):
     result = reconstruct(face_video, fps=5)
     assert len(result) == 3

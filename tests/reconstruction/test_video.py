@@ -100,6 +100,32 @@ def test_variable_frame_rate_keeps_the_true_times(shared_data):
     assert np.ptp(np.diff(times)) > 0.01
 
 
+@pytest.mark.parametrize("fps", [7, 5, 10, 15, 23.976, 60])
+def test_any_rate_from_60_frames_a_second(tmp_path, fps):
+    """The right number of frames, each the true one at its time, none farther than half a frame from the grid."""
+    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 60, (32, 32))
+    for i in range(240):
+        writer.write(np.full((32, 32, 3), i, np.uint8))
+    writer.release()
+    video = open_video(tmp_path / "a.avi", fps)
+    taken = [(i, time, rgb.mean()) for i, time, rgb in video]
+    index, time, grey = (np.array(column) for column in zip(*taken, strict=True))
+    assert len(taken) == video.count == pytest.approx(4 * fps, abs=1)
+    np.testing.assert_allclose(time, index / 60, atol=1e-3)
+    np.testing.assert_allclose(grey, index, atol=3)
+    assert np.abs(time - np.arange(len(time)) / fps).max() <= 0.5 / 60 + 1e-6
+
+
+def test_variable_frame_rate_is_sampled_by_time(shared_data):
+    """Phones drop frames: 10 a second are taken by their stamps, not by counting."""
+    path = shared_data("video/face_noface.mov")
+    every = np.array([time for _, time, _ in open_video(path)])
+    taken = np.array([time for _, time, _ in open_video(path, 10)])
+    assert np.isin(taken, every).all()
+    assert len(taken) == pytest.approx(10 * every[-1], abs=2)
+    assert np.diff(taken).mean() == pytest.approx(0.1, abs=0.003)
+
+
 def test_importing_writes_nothing(grey_video):
     code = f"from reconstruction.video import open_video; print(len(list(open_video({str(grey_video)!r}))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

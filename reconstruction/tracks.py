@@ -1,0 +1,164 @@
+"""Every face of a recording, frame by frame: detected, judged, joined into tracks, and kept on disk."""
+
+from array import array
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from reconstruction.detectors import DetectorChoice
+from reconstruction.disk_rows import DiskRows
+from reconstruction.errors import InputError
+from reconstruction.landmarks import N_POINTS, Detector
+from reconstruction.occlusion import POINTS, find_covered
+from reconstruction.quality import REASONS, Verdict, judge
+from reconstruction.tracking import FaceTracker, distinct
+from reconstruction.video import Video
+
+MANY = 5  # faces looked for where there are several
+LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs as much as two frames
+
+
+@dataclass
+class Track:
+    """One person; T frames.
+
+    points : (T, 478, 3) float32, pixels, 0 in frames not `valid`
+    colours : (T, N, 3) uint8, see `occlusion`
+    reason, quality : of every frame in which the face was found, in `frames`
+    area : sum of the box's over frames, those not trustworthy a hundredth
+    """
+
+    points: DiskRows
+    colours: DiskRows
+    frames: "array[int]"
+    reason: "array[int]"
+    quality: "array[float]"
+    area: float = 0.0
+
+
+class Tracks:
+    """What `find_tracks` found; a context manager that frees the disk.
+
+    time_s : (T,) seconds; shown : (T,) faces found in each frame
+    order : {faces: tracks from left to right in the first frame that shows so many}
+    """
+
+    def __init__(self, frame_rate: float, folder: Path | None):
+        self.frame_rate, self._folder, self._files = frame_rate, folder, ExitStack()
+        self.tracks: dict[int, Track] = {}
+        self.order: dict[int, list[int]] = {}
+        self.time_s, self.shown = array("d"), array("B")
+
+    def add(self, track: int, verdict: Verdict, points: np.ndarray, area: float) -> None:
+        """A face of the frame that `time_s` ends with."""
+        if track not in self.tracks:
+            places = self._files.enter_context(DiskRows((N_POINTS, 3), np.float32, self._folder))
+            colours = self._files.enter_context(DiskRows((len(POINTS), 3), np.uint8, self._folder))
+            self.tracks[track] = Track(places, colours, array("L"), array("B"), array("f"))
+        one, frame = self.tracks[track], len(self.time_s) - 1
+        one.frames.append(frame)
+        one.reason.append(verdict.code)
+        one.quality.append(verdict.quality)
+        one.area += area * (1.0 if verdict.valid else 0.01)
+        if verdict.valid and verdict.colours is not None:
+            one.points.write(frame, points)
+            one.colours.write(frame, verdict.colours)
+
+    def choose(self, face: int | None, name: str) -> "Chosen":
+        """The track with the largest face, summed over frames; or the `face`-th from the left, from 1, in the first
+        frame that shows at least two and that many faces (the only face where there never are two).
+
+        Raises
+        ------
+        InputError
+            No frame of the recording `name` shows so many faces.
+        """
+        count = len(self.time_s)
+        nobody, somebody = REASONS.index("no face"), REASONS.index("other face")
+        reason = np.where(np.frombuffer(self.shown, np.uint8) > 0, somebody, nobody).astype(np.uint8)
+        quality = np.zeros(count, np.float32)
+        most = max(self.order, default=0)
+        if face is not None and face > most > 0:
+            raise InputError(
+                f"expected a face up to {most}, the most that a frame of {name} shows, got {face}; count them from "
+                "left to right, from 1."
+            )
+        if most == 0:
+            nothing = self._files.enter_context(DiskRows((N_POINTS, 3), np.float32, self._folder))
+            return Chosen(nothing, reason, quality)
+        if face is None:
+            track = max(self.tracks.values(), key=lambda track: track.area)
+        else:
+            track = self.tracks[self.order[min(max(face, 2), most)][face - 1]]
+        frames = np.frombuffer(track.frames, np.dtype(f"u{track.frames.itemsize}")).astype(np.intp)
+        reason[frames], quality[frames] = track.reason, track.quality
+        track.points.extend(count)
+        track.colours.extend(count)
+        used = np.flatnonzero(reason == 0)
+        covered = used[find_covered(track.colours, used, self.frame_rate)]
+        reason[covered], quality[covered] = REASONS.index("occluded"), 0
+        return Chosen(track.points, reason, quality)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The person to fit: points (T, 478, 3) on disk; reason (T,) uint8, index into `REASONS`; quality (T,) float32."""
+
+    points: DiskRows
+    reason: np.ndarray
+    quality: np.ndarray
+
+
+def find_tracks(
+    video: Video,
+    detector: DetectorChoice,
+    several: bool = False,
+    folder: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Tracks:
+    """Detect, judge and track the faces of a recording, holding one frame at a time.
+
+    Looking for several faces in every frame makes the detector half as slow again, so one is followed until a search
+    every `LOOK_EVERY_S` seconds finds others.
+
+    several : look for several from the start
+    folder : where temporary files lie
+    progress : called with frames done
+    """
+    out, tracker = Tracks(video.frame_rate, folder), FaceTracker()
+    searched = -np.inf
+    with ExitStack() as open_detectors:
+
+        def start(many: int, tracking: bool = True) -> Detector:
+            return open_detectors.enter_context(detector.open(tracking=tracking, max_faces=many))
+
+        follow = start(MANY if several else 1)
+        search = None if several else start(MANY, tracking=False)
+        for _, time, rgb in video:
+            found = []
+            if search is not None and time - searched >= LOOK_EVERY_S:
+                searched, found = time, distinct(search.detect(rgb))
+                if len(found) > 1:
+                    search, follow = None, start(MANY)
+            # the search sees more than one who follows does at first: pictures have no second frame
+            faces = tracker.assign(distinct(follow.detect(rgb)) or found, time)
+            out.time_s.append(time)
+            out.shown.append(len(faces))
+            for track, face in faces.items():
+                out.add(track, judge(rgb, face), face.points, face.area)
+            order = sorted(faces, key=lambda track: faces[track].box[0] + faces[track].box[2])
+            for many in range(max(out.order, default=0) + 1, len(faces) + 1):
+                out.order[many] = order
+            if progress:
+                progress(len(out.time_s))
+    return out
