@@ -4,7 +4,8 @@ The person's own texture is followed on the mesh. A frame's picture is drawn ont
 landmarks put it; were the mesh right, the skin would stand still from frame to frame. Dense optical flow (Kroeger et
 al. 2016) from a reference texture, the mean over a dozen frames, to the frame's says at thousands of places how
 far it is off, along the skin. Gauss-Newton corrects motion and head pose of every frame by the flow and the landmarks
-together, with the landmarks' fit and its own uncertainty as the prior.
+together, with the landmarks' fit and its own uncertainty as the prior. How far the flow can be trusted where (the
+forehead far more than the lips) is learnt in calibration from films with known motion.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,16 +24,17 @@ from reconstruction.template import Template
 from reconstruction.video import Video
 
 KEY_FRAMES = 12  # that the reference texture is the mean of
-STEPS = 2  # each draws the picture anew
+STEPS = 3  # each draws the picture anew
+COARSE = 2  # cells of the chart between two places where the mesh is computed; what lies between is interpolated
 EVERY = 4  # cells of the chart between two places where the flow is read
 FACING = 0.45  # cosine between the skin's normal and the view below which skin is not looked at
 DETAIL = 2.0  # cells: light and shade that change more slowly are taken out; shades slide over a head that turns
-FLOW_SD = 0.0006  # metres, how far the flow is typically wrong on renders of people with known motion
-PIXEL_SD = 0.4  # of a pixel, added to it: small faces are followed less well
-COUNT = 60.0  # what all the flow of a frame together counts as: neighbours err alike
-TURN_SD, SHIFT_SD = np.radians(1.0), 0.002  # of the landmarks' head pose, radians and metres
+PIXEL_SD = 0.4  # of a pixel, added to what the calibration knows of the flow: small faces are followed less well
+COUNT = 120.0  # what all the flow of a frame together counts as: neighbours err alike
+TURN_SD, SHIFT_SD = 0.05, 0.005  # of the landmarks' head pose, radians and metres
 AT_ONCE = 16  # frames
 _GRID = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1).astype(np.float32)
+_NODE = _GRID / COARSE
 _POSE_PRECISION = torch.tensor([TURN_SD**-2] * 3 + [SHIFT_SD**-2] * 3, dtype=torch.float32)
 
 
@@ -44,10 +46,8 @@ def follow_skin(video: Video, template: Template, fit: Fit, progress: Callable[[
     if len(fit.frames) < 2:
         return fit
     follower = Follower(template, fit)
-    key = np.unique(np.linspace(0, len(fit.frames) - 1, KEY_FRAMES).round().astype(int))
-    greys = [grey for _, grey in _greys(video, fit.frames[key])]
-    skin = follower.skin(greys, *follower.place(key))
-    skin = follower.skin(greys, *follower.correct(greys, key, skin))
+    key = key_frames(len(fit.frames))
+    skin = follower.reference([grey for _, grey in _greys(video, fit.frames[key])], key)
     motion, camera_from_head = fit.motion.copy(), fit.camera_from_head.copy()
     batch: list[tuple[int, np.ndarray]] = []
     for n, grey in _greys(video, fit.frames):
@@ -62,6 +62,11 @@ def follow_skin(video: Video, template: Template, fit: Fit, progress: Callable[[
             if progress:
                 progress(n + 1, len(fit.frames))
     return replace(fit, motion=motion, camera_from_head=camera_from_head)
+
+
+def key_frames(count: int) -> np.ndarray:
+    """Which of so many frames the reference texture is the mean of."""
+    return np.unique(np.linspace(0, count - 1, KEY_FRAMES).round().astype(int))
 
 
 def _greys(video: Video, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -109,7 +114,10 @@ class Follower:
         chosen[::EVERY, ::EVERY] = True
         chosen &= chart.inside
         self.samples = np.flatnonzero(chosen)
-        self.cells = PointModel(template, chart.embedding).float()
+        self.variance = torch.from_numpy(fit.skin_sd[chosen[::EVERY, ::EVERY]]).float() ** 2
+        nodes = np.zeros_like(chart.inside)
+        nodes[::COARSE, ::COARSE] = True
+        self.nodes = PointModel(template, chart.embedding.of(nodes.ravel())).float()
         self.points = PointModel(template, chart.embedding.of(chosen.ravel())).float()
         self.marks = PointModel(template, template.landmarks478.of(template.visible478)).float()
         self.mark_weight = torch.from_numpy(point_weight(fit.point_sd[template.visible478])).float()[:, None]
@@ -129,6 +137,11 @@ class Follower:
         pose = self.poses[which]
         return self.motion[which], View(self.camera_matrix, pose[:, :3, :3], pose[:, :3, 3])
 
+    def reference(self, greys: list[np.ndarray], which: np.ndarray) -> Skin:
+        """The mean texture of those frames, whose pictures (H, W) uint8 are given, each corrected by the others."""
+        rough = self.skin(greys, *self.place(which))
+        return self.skin(greys, *self.correct(greys, which, rough))
+
     def skin(self, greys: list[np.ndarray], motion: Tensor, view: View) -> Skin:
         """The mean texture of pictures (H, W) uint8."""
         look = self.look(greys, motion, view)
@@ -140,11 +153,11 @@ class Follower:
     def look(self, greys: list[np.ndarray], motion: Tensor, view: View) -> Look:
         """Draw pictures onto the chart."""
         with torch.no_grad():
-            camera = self.cells.points(self.shape, motion) @ view.rotation.mT + view.translation[:, None]
+            camera = self.nodes.points(self.shape, motion) @ view.rotation.mT + view.translation[:, None]
             pixels = camera[..., :2] / camera[..., 2:] * self.camera_matrix[0, 0] + self.camera_matrix[:2, 2]
-        place = camera.numpy().reshape(-1, HEIGHT, WIDTH, 3)
-        where = pixels.numpy().reshape(-1, HEIGHT, WIDTH, 2)
-        facing = _facing(place)
+        nodes = (len(greys), HEIGHT // COARSE, WIDTH // COARSE)
+        facing = np.array([_between(one) for one in _facing(camera.numpy().reshape(*nodes, 3))])
+        where = np.array([_between(one) for one in pixels.numpy().reshape(*nodes, 2)])
         textures = np.array([cv2.remap(g, w, None, cv2.INTER_LINEAR) for g, w in zip(greys, where, strict=True)])
         size = np.array(greys[0].shape[::-1])
         inside = self.inside & (facing > FACING) & ((where >= 0) & (where <= size - 1)).all(3)
@@ -178,7 +191,7 @@ class Follower:
             pull[:, :6] -= strayed * _POSE_PRECISION
             pull[:, 6:] += (start - motion) @ self.precision
             depth = view.translation[:, 2:]
-            variance = FLOW_SD**2 + (PIXEL_SD * depth / self.camera_matrix[0, 0]) ** 2
+            variance = self.variance + (PIXEL_SD * depth / self.camera_matrix[0, 0]) ** 2
             left = rest
             for _ in range(3):  # robust by reweighting: Student's t
                 robust = seen / (1 + left.square().sum(2) / (18 * variance))
@@ -209,8 +222,13 @@ def _linearised(
     return view.residual(target, points), derivative
 
 
+def _between(nodes: np.ndarray) -> np.ndarray:
+    """A field on every `COARSE`th cell of the chart, on all of them."""
+    return cv2.remap(nodes, *_NODE.transpose(2, 0, 1), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
 def _facing(place: np.ndarray) -> np.ndarray:
-    """Cosine (T, HEIGHT, WIDTH) between the skin's normal and the view of places (T, HEIGHT, WIDTH, 3), camera."""
+    """Cosine (T, H, W) between the skin's normal and the view of places (T, H, W, 3) on a grid, camera frame."""
     normal = np.cross(np.gradient(place, axis=2), np.gradient(place, axis=1))
     length = np.linalg.norm(normal, axis=3) * np.linalg.norm(place, axis=3)
     return np.einsum("thwi,thwi->thw", normal, place) / (length + 1e-12)

@@ -98,6 +98,7 @@ class Fit:
     shape : (S,); motion : (U, M); camera_from_head : (U, 4, 4); camera_matrix : (3, 3)
     shape_precision, motion_precision : (S, S) and (M, M), of the errors that the regressor expects
     pixels : (U, 478, 2) the detector's points; point_sd : (478,) metres, how far they lie from the true ones
+    skin_sd : how far to trust the skin's flow, as in `Calibration`
     """
 
     frames: np.ndarray
@@ -109,6 +110,7 @@ class Fit:
     camera_matrix: np.ndarray
     pixels: np.ndarray
     point_sd: np.ndarray
+    skin_sd: np.ndarray
 
 
 def fit_points(
@@ -146,6 +148,7 @@ def fit_points(
     return Fit(
         used[solved], shape, start.shape_precision, motion[solved], start.motion_precision, camera_from_head[solved],
         camera_matrix, points[used[solved], :, :2], calibration.point_sd,
+        calibration.skin_sd,
     )  # fmt: skip
 
 

@@ -116,28 +116,53 @@ class Photographer:
         colours[self._iris] = rng.uniform(20, 60) + rng.uniform(0, 70, 3)
         return np.clip(colours, 0, 255).astype(np.uint8)
 
+    def scene(self, rng: np.random.Generator) -> "Scene":
+        """A random place and camera."""
+        size = self.renderer.width
+        coarse = rng.uniform(20, 235, (rng.integers(1, 6), rng.integers(1, 6), 3)).astype(np.float32)
+        return Scene(
+            background=cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8),
+            light=np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.1), -1.0]),
+            ambient=rng.uniform(0.2, 0.6),
+            gain=rng.uniform(0.8, 1.1),
+            blur=(rng.uniform() < 0.35) * rng.uniform(0.3, 0.9),
+            noise=rng.uniform(0, 3),
+            jpeg_quality=int(rng.integers(60, 97)),
+        )
+
     def photograph(
         self,
         vertices: np.ndarray,
         colours: np.ndarray,
         camera_matrix: np.ndarray,
         camera_from_head: np.ndarray,
+        scene: "Scene",
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """(H, W, 3) uint8: a render with random light, background, blur, noise and compression."""
-        size = self.renderer.width
-        coarse = rng.uniform(20, 235, (rng.integers(1, 6), rng.integers(1, 6), 3)).astype(np.float32)
-        background = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+        """(H, W, 3) uint8: a render with the scene's light, background, blur, noise and compression."""
         rgb, _ = self.renderer.render(
-            self.subdivide(vertices), self._faces, colours, camera_matrix, camera_from_head, background=background,
-            light=np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.1), -1.0]), ambient=rng.uniform(0.2, 0.6),
+            self.subdivide(vertices), self._faces, colours, camera_matrix, camera_from_head,
+            background=scene.background, light=scene.light, ambient=scene.ambient,
         )  # fmt: skip
-        picture = rgb.astype(np.float32) * rng.uniform(0.8, 1.1)
-        if rng.uniform() < 0.35:
-            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
-        picture = (picture + rng.normal(0, rng.uniform(0, 3), picture.shape)).clip(0, 255).astype(np.uint8)
-        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 97))])
+        picture = rgb.astype(np.float32) * scene.gain
+        if scene.blur:
+            picture = cv2.GaussianBlur(picture, (0, 0), scene.blur)
+        picture = (picture + rng.normal(0, scene.noise, picture.shape)).clip(0, 255).astype(np.uint8)
+        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality])
         return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """background : (H, W, 3) uint8; light : (3,) camera frame; blur : pixels; noise : of 255; jpeg_quality : 0..100"""
+
+    background: np.ndarray
+    light: np.ndarray
+    ambient: float
+    gain: float
+    blur: float
+    noise: float
+    jpeg_quality: int
 
 
 def random_camera(
@@ -215,7 +240,9 @@ def render_people(
             colours = photographer.appearance(rng)
             camera_matrix, poses = random_camera(template, frames, rng)
             for t in range(frames):
-                picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], rng)
+                picture = photographer.photograph(
+                    vertices[t], colours, camera_matrix, poses[t], photographer.scene(rng), rng
+                )
                 finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
                 faces = finder.detect(picture)
                 if faces:

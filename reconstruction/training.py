@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from reconstruction.appearance import EVERY
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import project
+from reconstruction.chart import HEIGHT, WIDTH
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
+from reconstruction.films import film_people
 from reconstruction.fitting import Regressor
 from reconstruction.photographer import Renders, pose_people, render_people
+from reconstruction.skin_noise import learn_skin_sd
 from reconstruction.template import Template
 
+FILMS = 20  # people who are rendered for one person who is filmed, too
+FILM_FRAMES = 16
+ROUGH_SKIN_SD = 0.0006  # metres, before it is learnt
 CHUNK = 25  # people rendered by one process with one detector
 COMPONENTS = 300  # of the aligned points, at most
 _WILD = 0.02  # metres
@@ -32,6 +39,7 @@ def calibrate(
 ) -> Calibration:
     """Render, detect, learn: the calibration of a template and a detector, the same for any number of `jobs`.
 
+    One person in `FILMS` is filmed as well, for `skin_sd`.
     progress : called with people done and people in all
     """
     starts = range(0, people, CHUNK)
@@ -52,7 +60,9 @@ def calibrate(
         "frames_found": len(renders.person),
         "seed": seed,
     }
-    return learn(template, renders, provenance)
+    learnt = learn(template, renders, provenance)
+    films = film_people(template, max(1, people // FILMS), FILM_FRAMES, seed + 1, detector)
+    return replace(learnt, skin_sd=learn_skin_sd(template, learnt, films))
 
 
 def learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
@@ -114,6 +124,7 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         shape_effect=effect[:, :n_shape], motion_effect=effect[:, n_shape : n_shape + n_motion],
         pose_effect=effect[:, n_shape + n_motion :], between=between, within=within,
         point_sd=_point_sd(template, renders),
+        skin_sd=np.full((HEIGHT // EVERY, WIDTH // EVERY), ROUGH_SKIN_SD),
         motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
         reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape),
         template_sha256=template.sha256, bounded=template.n_bounded, provenance=provenance,

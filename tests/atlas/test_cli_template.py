@@ -9,6 +9,7 @@ from PIL import Image
 
 from atlas.cli import main
 from reconstruction.calibration import load_calibration, save_calibration
+from reconstruction.detectors import BUNDLED
 from reconstruction.template import load_template, save_template
 
 
@@ -75,8 +76,8 @@ def test_calibrate(mine, template, monkeypatch, capsys):
 
     asked = []
 
-    def learn(head, people, frames, seed, jobs, progress):
-        asked.append((people, frames, seed, jobs))
+    def learn(head, people, frames, seed, jobs, progress, detector):
+        asked.append((people, frames, seed, jobs, detector))
         progress(people, people)
         made = load_calibration(template)
         return replace(made, template_sha256=head.sha256, provenance={"frames_found": 7, "people": people})
@@ -84,7 +85,7 @@ def test_calibrate(mine, template, monkeypatch, capsys):
     monkeypatch.setattr(reconstruction.training, "calibrate", learn)
     out = mine.with_name("mine.calibration.safetensors")
     assert run("template", "calibrate", mine, "--out", out, "--people", 30, "--frames", 5, "--seed", 4) == 0
-    assert asked == [(30, 5, 4, 2)]
+    assert asked == [(30, 5, 4, 2, BUNDLED)]
     text = capsys.readouterr().out
     assert "7 frames of 30 people" in text
     assert "--calibration" not in text

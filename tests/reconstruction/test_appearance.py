@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reconstruction.appearance import _greys, even_out, follow_skin
+from reconstruction.calibration import load_calibration
 from reconstruction.camera import camera_from_head, default_camera_matrix, project
 from reconstruction.fitting import Fit
 from reconstruction.motion import motion_names
@@ -37,7 +38,8 @@ def filmed(template, tmp_path_factory):
     pixels = project(template.landmarks478(people), CAMERA, np.array(poses))
     precisions = np.eye(len(shape)), 30 * np.eye(len(names))
     truth = Fit(
-        np.arange(T), shape, precisions[0], motion, precisions[1], np.array(poses), CAMERA, pixels, np.full(478, 0.004)
+        np.arange(T), shape, precisions[0], motion, precisions[1], np.array(poses), CAMERA, pixels, np.full(478, 0.004),
+        load_calibration(template).skin_sd,
     )  # fmt: skip
     photographer = Photographer(template, SIZE)
     colours = photographer.appearance(rng)

@@ -38,11 +38,11 @@ def person(template):
     vertices = pose_people(template, shape, 0.5 * random_motion(template, COUNT, rng))
     colours = photographer.appearance(rng)
     camera_matrix, poses = random_camera(template, COUNT, rng)
+    scene = photographer.scene(np.random.default_rng(5))
     pictures, points = [], []
     with FaceMesh() as detector:
         for t in range(COUNT):
-            light = np.random.default_rng(5)  # the same room in every frame
-            pictures.append(photographer.photograph(vertices[t], colours, camera_matrix, poses[t], light))
+            pictures.append(photographer.photograph(vertices[t], colours, camera_matrix, poses[t], scene, rng))
             detector.detect(pictures[-1])
             points.append(detector.detect(pictures[-1])[0].points)
     return pictures, points

@@ -42,6 +42,7 @@ def test_from_rendered_people_blinks_smiles_and_the_jaw_are_learnt(template):
     calibration = calibrate(template, people=150, frames=6, seed=3, jobs=2)
     reliable = dict(zip(motion_names(template), calibration.reliability, strict=True))
     assert calibration.provenance["frames_found"] > 800
+    assert 1e-4 < np.median(calibration.skin_sd) < 1e-3
     assert min(reliable[name] for name in ("eyeBlinkLeft", "jaw_x", "mouthSmileLeft")) > 0.4
 
 
