@@ -30,7 +30,7 @@ EVERY = 4  # cells of the chart between two places where the flow is read
 FACING = 0.45  # cosine between the skin's normal and the view below which skin is not looked at
 DETAIL = 2.0  # cells: light and shade that change more slowly are taken out; shades slide over a head that turns
 PIXEL_SD = 0.4  # of a pixel, added to what the calibration knows of the flow: small faces are followed less well
-COUNT = 120.0  # what all the flow of a frame together counts as: neighbours err alike
+COUNT = 80.0  # what all the flow of a frame together counts as: neighbours err alike
 TURN_SD, SHIFT_SD = 0.05, 0.005  # of the landmarks' head pose, radians and metres
 AT_ONCE = 16  # frames
 _GRID = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1).astype(np.float32)
@@ -194,7 +194,7 @@ class Follower:
             variance = self.variance + (PIXEL_SD * depth / self.camera_matrix[0, 0]) ** 2
             left = rest
             for _ in range(3):  # robust by reweighting: Student's t
-                robust = seen / (1 + left.square().sum(2) / (18 * variance))
+                robust = seen / (1 + left.square().sum(2) / (6 * variance))
                 weight = (robust * COUNT / variance / seen.sum(1, keepdim=True).clamp_min(1)).sqrt()[..., None]
                 columns = (derivative * weight[..., None]).flatten(1, 2)
                 matrix = prior + columns.mT @ columns

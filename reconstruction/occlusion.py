@@ -43,15 +43,15 @@ BROWS_AND_LIDS = (
 NOSE, FOREHEAD = (1, 4, 5, 45, 195, 275), (8, 9, 107, 108, 151, 336, 337)
 # fmt: on
 POINTS = np.array(sorted({*MOUTH, *EYES, *NOSE, *FOREHEAD}))
-LIKENESS = {"mouth": 0.38, "eyes": 0.5}  # below, something is before the face. Chosen on a recording labelled by eye
-# (precision 1.00, recall 0.91 of 171 frames with hands: fingers on the chin alone are missed) and on six renders with
-# random, extreme expressions, whose lowest are 0.41 and 0.69
+LIKENESS = {"mouth": 0.3, "eyes": 0.3}  # below, something is before the face. Chosen on a recording labelled by eye
+# (fingers on the chin alone are missed) and on 24 renders with random, extreme expressions, 99 % of whose frames lie
+# above 0.35 and 0.45; such an expression must not be taken for a hand
 MASK = 16.0  # levels of Cr and Cb of 255 between nose and forehead: bare faces stay below 10, masks lie at 20 to 60
 GLARE = 230  # luma above which skin has no colour of its own
 SHADE, COLOUR = 1.0, 0.1  # weights of the logarithm of luma and of levels of Cr and Cb: about equal on a face
 GRAIN = 65
 STEADY_S = 0.25  # seconds
-ENOUGH = 12  # frames that a usual look can be learnt from
+ENOUGH, ENOUGH_S = 12, 2.0  # frames and seconds that a usual look is learnt from: less may be one strong expression
 _AT_MOST = 600  # frames, spread over the recording, that it is learnt from
 _AT_ONCE = 512
 _REGIONS = {"mouth": np.searchsorted(POINTS, MOUTH), "eyes": np.searchsorted(POINTS, EYES)}
@@ -85,7 +85,7 @@ def find_covered(samples: DiskRows, frames: np.ndarray, frame_rate: float) -> np
     most of the recording.
     """
     covered = np.zeros(len(frames), bool)
-    if len(frames) < ENOUGH:
+    if len(frames) < max(ENOUGH, ENOUGH_S * frame_rate):
         return covered
     some = frames[np.unique(np.linspace(0, len(frames) - 1, _AT_MOST).round().astype(int))]
     known = samples[some]

@@ -70,7 +70,7 @@ def _apart(template: Template, calibration: Calibration, film: Film) -> np.ndarr
         error[t, near] = (found[t].numpy()[near] - there[near]) * scale
     shown = np.isfinite(error[..., 0]).sum(0) > 1
     error[:, ~shown] = np.nan
-    error[:, shown] -= np.nanmean(error[:, shown], axis=0)
+    error[:, shown] -= np.nanmedian(error[:, shown], axis=0)
     out = np.full((len(greys), HEIGHT * WIDTH), np.nan)
     out[:, follower.samples] = np.linalg.norm(error, axis=2)
     return out.reshape(-1, HEIGHT, WIDTH)[:, ::EVERY, ::EVERY].reshape(len(greys), -1)
