@@ -32,7 +32,7 @@ class PointModel(FaceModel):
 
     def points(self, shape: Tensor, motion: Tensor) -> Tensor:
         """shape (S,) and motion (T, M) to points (T, K, 3), metres, head frame."""
-        return self(shape.expand(len(motion), -1), motion[:, : self.n_expression], self.pose(motion))
+        return self(shape[None], motion[:, : self.n_expression], self.pose(motion))
 
     def derivatives(self, shape: Tensor, motion: Tensor, by_shape: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         """points (T, K, 3); by motion (T, K, 3, M); by shape (T, K, 3, S), or of no width where it is not wanted.
@@ -47,11 +47,10 @@ class PointModel(FaceModel):
             moved[:, i] += _STEP
             turned.append((self.points(shape, moved) - here) / _STEP)
         joints = rotation_matrix(self.pose(motion)).flatten(2)
-        blended = (self.skinning_weights @ joints).reshape(*here.shape[:2], 3, 3)
-        n_shape, n_expression, _ = self.sizes
+        blended = self.blend(joints).unflatten(2, (3, 3))
+        n_shape = self.sizes[0]
         first = 0 if by_shape else n_shape
-        directions = self.directions[first : n_shape + n_expression].T.reshape(len(self.v_template), 3, -1)
-        linear = torch.einsum("tkij,kjs->tkis", blended, directions)
+        linear = torch.einsum("tkij,kjs->tkis", blended, self.linear_directions()[..., first:])
         n_shape -= first
         return here, torch.cat([linear[..., n_shape:], torch.stack(turned, -1)], -1), linear[..., :n_shape]
 

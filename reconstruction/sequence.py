@@ -85,9 +85,8 @@ class FaceSequence:
         pose = torch.from_numpy(self.pose[frames]).clone()
         pose[:, 0] = 0
         expression = torch.from_numpy(self.expression[frames])
-        shape = torch.from_numpy(self.shape)[None].expand(len(pose), -1)
-        model = FaceModel(template)
-        batches = [model(*part) for part in zip(shape.split(64), expression.split(64), pose.split(64), strict=True)]
+        shape, model = torch.from_numpy(self.shape)[None], FaceModel(template)
+        batches = [model(shape, *part) for part in zip(expression.split(64), pose.split(64), strict=True)]
         return torch.cat(batches).numpy() if batches else np.zeros((0, len(template.v_template), 3), np.float32)
 
     def neutral(self, template: Template) -> np.ndarray:

@@ -5,7 +5,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from reconstruction import face_model
 from reconstruction.face_model import FaceModel, embed, rotation_matrix
+from reconstruction.template import Embedding
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,62 @@ def test_points_and_embedding_agree_with_the_whole(model, template):
     np.testing.assert_allclose(
         embed(whole, template.landmarks68).numpy(), template.landmarks68(whole.numpy()), atol=1e-6
     )
+
+
+def people(template, batch, dtype=torch.float64):
+    rng = torch.Generator().manual_seed(1)
+    shape = torch.randn(batch, template.n_shape, generator=rng, dtype=dtype)
+    expression = torch.rand(batch, template.n_expression, generator=rng, dtype=dtype) * 0.3
+    return shape, expression, torch.randn(batch, template.n_joints, 3, generator=rng, dtype=dtype) * 0.2
+
+
+def skinned(template, shape, expression, pose):
+    """(V, 3) of one face by the definition: every joint moves all vertices, the weights choose. NumPy, float64."""
+    turns = Rotation.from_rotvec(pose).as_matrix()
+    rest = template.v_template + template.shapedirs @ shape + template.expressiondirs @ expression
+    rest = rest + template.posedirs @ (turns[1:] - np.eye(3)).ravel()
+    joints = template.joint_regressor @ (template.v_template + template.shapedirs @ shape)
+    world = []
+    for j, parent in enumerate(template.parents):
+        local = np.eye(4)
+        local[:3, :3], local[:3, 3] = turns[j], joints[j] - joints[parent] * (parent >= 0)
+        world.append(world[parent] @ local if parent >= 0 else local)
+    moved = [(rest - joint) @ place[:3, :3].T + place[:3, 3] for joint, place in zip(joints, world, strict=True)]
+    return np.einsum("vj,jvd->vd", template.skinning_weights, moved)
+
+
+def test_many_faces_agree_with_the_definition(model, template):
+    parts = people(template, 3)
+    expected = [skinned(template, *(part[i].numpy() for part in parts)) for i in range(3)]
+    np.testing.assert_allclose(model(*(part.float() for part in parts)).numpy(), expected, atol=2e-6)
+
+
+def test_one_identity_for_all_is_that_identity_repeated(model, template):
+    shape, expression, pose = people(template, 4, torch.float32)
+    repeated = model(shape[:1].expand(4, -1), expression, pose)
+    torch.testing.assert_close(model(shape[:1], expression, pose), repeated, atol=1e-6, rtol=0)
+
+
+def test_no_frames_give_no_vertices(model, template):
+    shape, expression, pose = people(template, 1, torch.float32)
+    assert model(shape, expression[:0], pose[:0]).shape == (0, len(template.v_template), 3)
+
+
+@pytest.mark.parametrize("identities", [1, 3])
+def test_gradients_agree_with_differences(template, monkeypatch, identities):
+    """Over several chunks, the last one not full."""
+    monkeypatch.setattr(face_model, "CHUNK", 5)
+    points = np.random.default_rng(0).integers(len(template.faces), size=13)
+    places = Embedding(template.faces[points], np.full((13, 3), 1 / 3, np.float32))
+    part = FaceModel(template, places).double()
+    assert part.skinning_weights.shape == (3, template.n_joints, 5)
+    shape, expression, pose = people(template, 3)
+    inputs = [x.requires_grad_() for x in (shape[:identities].clone(), expression, pose)]
+    assert torch.autograd.gradcheck(part, inputs, atol=1e-7)
+
+
+def test_gradient_by_expression_alone(model, template):
+    shape, expression, pose = people(template, 2, torch.float32)
+    model(shape, expression.requires_grad_(), pose * 0).sum().backward()
+    expected = template.expressiondirs.sum((0, 1))
+    np.testing.assert_allclose(expression.grad.numpy(), np.tile(expected, (2, 1)), rtol=1e-3, atol=1e-4)
