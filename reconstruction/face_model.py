@@ -47,12 +47,14 @@ class FaceModel(nn.Module):
         template, shape, expression and pose; columns are all x, all y, all z. A chunk's rows are near one another in
         memory, which makes the product a third faster than one wide matrix does.
     skinning_weights : (C, J, n)
+    bones : (J, J), joints to their places relative to their parents
     """
 
     directions: Tensor
     joints_template: Tensor
     joints_shape: Tensor
     skinning_weights: Tensor
+    bones: Tensor
 
     def __init__(self, template: Template, embedding: Embedding | None = None):
         super().__init__()
@@ -80,12 +82,14 @@ class FaceModel(nn.Module):
         keep("directions", chunks(rows).reshape(n_chunks, len(rows), -1))
         keep("skinning_weights", chunks(weights))
         keep("joints_template", template.joint_regressor @ template.v_template)
-        keep("joints_shape", np.einsum("jv,vds->sjd", template.joint_regressor, template.shapedirs))
+        joints_shape = np.einsum("jv,vds->sjd", template.joint_regressor, template.shapedirs)
+        keep("joints_shape", joints_shape.reshape(len(joints_shape), -1))
         self.parents = [int(p) for p in template.parents]
+        keep("bones", np.eye(len(self.parents)) - (template.parents[:, None] == np.arange(len(self.parents))))
 
     def joints(self, shape: Tensor) -> Tensor:
         """(B, S) shape to (B, J, 3) joint positions at rest, metres, head frame."""
-        return self.joints_template + torch.einsum("bs,sjd->bjd", shape, self.joints_shape)
+        return torch.addmm(self.joints_template.flatten(), shape, self.joints_shape).unflatten(1, (-1, 3))
 
     def linear_directions(self) -> Tensor:
         """(N, 3, S + E) how points move at rest with shape and expression, metres."""
@@ -117,8 +121,8 @@ class FaceModel(nn.Module):
 
     def _transforms(self, rotations: Tensor, joints: Tensor) -> Tensor:
         """(B, J, 3, 3) turns of joints (B, J, 3) or (1, J, 3) to (B, J, 3, 4): posed from rest, head frame."""
-        steps = joints - torch.cat([torch.zeros_like(joints[:, :1]), joints[:, self.parents[1:]]], 1)
-        local = torch.cat([rotations, steps[..., None].expand(*rotations.shape[:3], 1)], 3)
+        steps = (self.bones @ joints)[..., None].expand(*rotations.shape[:3], 1)
+        local = torch.cat([rotations, steps], 3)
         last = local.new_tensor([0, 0, 0, 1]).expand(*local.shape[:2], 1, 4)
         own = torch.cat([local, last], 2).unbind(1)
         world = [own[0]]
