@@ -45,9 +45,10 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure against the benchmark beside the checkout (../shared/bench)
-	@if compgen -G "scripts/benchmark*.py" >/dev/null; then for b in scripts/benchmark*.py; do $(BIN)/python "$$b"; done; \
-	else echo "there is no scripts/benchmark*.py in this release" >&2; exit 1; fi
+bench: setup ## Measure time and accuracy beside other software; table and plot in outputs/
+	@grep -v '^#' requirements-bench.txt | while read -r peer; do \
+	$(BIN)/python -m pip install --quiet --no-deps "$$peer" || echo "$$peer cannot be installed here" >&2; done
+	$(BIN)/python scripts/benchmark.py $(ARGS)
 
 pins: setup ## Write requirements*.txt anew from what .venv holds
 	$(BIN)/python scripts/pin_requirements.py
