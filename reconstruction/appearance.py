@@ -121,7 +121,8 @@ class Follower:
         self.points = PointModel(template, chart.embedding.of(chosen.ravel())).float()
         self.marks = PointModel(template, template.landmarks478.of(template.visible478)).float()
         self.mark_weight = torch.from_numpy(point_weight(fit.point_sd[template.visible478])).float()[:, None]
-        self.pixels = torch.from_numpy(fit.pixels[:, template.visible478]).float()
+        self.seen478 = template.visible478
+        self.detected, self.frames = fit.points, fit.frames
         self.bounded = template.n_bounded
         self.shape, self.motion, self.poses, self.precision, self.camera_matrix = (
             torch.tensor(a, dtype=torch.float32)
@@ -177,12 +178,13 @@ class Follower:
     def correct(self, greys: list[np.ndarray], which: np.ndarray, skin: Skin) -> tuple[Tensor, View]:
         """Motion (T, M) and view of those frames, corrected by their pictures (H, W) uint8."""
         start, view = self.place(which)
+        detected = torch.from_numpy(self.detected[self.frames[which]][:, self.seen478, :2]).float()
         motion, strayed = start, torch.zeros(len(which), 6)
         for _ in range(STEPS):
             target, seen = self.flow(self.look(greys, motion, view), skin)
             about = self.marks.points(self.shape, motion).mean(1)
             rest, derivative = _linearised(self.points, self.shape, motion, view, about, target)
-            mark_rest, by_marks = _linearised(self.marks, self.shape, motion, view, about, self.pixels[which])
+            mark_rest, by_marks = _linearised(self.marks, self.shape, motion, view, about, detected)
             by_marks = (by_marks * self.mark_weight[..., None]).flatten(1, 2)
             prior = by_marks.mT @ by_marks
             prior[:, :6, :6] += torch.diag(_POSE_PRECISION)

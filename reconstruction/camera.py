@@ -8,7 +8,7 @@ from reconstruction.errors import InputError
 FACING = np.diag([1.0, -1.0, -1.0])  # head axes of a face that looks straight into an OpenCV camera
 FOCAL_TO_SIZE = 1.2
 FOCAL_RANGE = (0.7, 3.5)  # of the longer side: 71 to 16 degrees of view; a longer lens cannot be told from 3.5
-_FOCAL_STEPS, _FOCAL_FRAMES = 9, 12
+_FOCAL_STEPS, FOCAL_FRAMES = 9, 12
 
 
 def default_camera_matrix(width: int, height: int, focal: float | None = None) -> np.ndarray:
@@ -129,7 +129,7 @@ def estimate_camera_matrix(points: np.ndarray, pixels: np.ndarray, width: int, h
     A dozen frames, spread over the recording, are posed with focal lengths from `FOCAL_RANGE`; the lowest mean error,
     each point's capped, wins, between grid points by a parabola. The default camera where no frame can be posed.
     """
-    chosen = np.unique(np.linspace(0, len(points) - 1, _FOCAL_FRAMES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(points) - 1, FOCAL_FRAMES).round().astype(int))
     grid = np.geomspace(*FOCAL_RANGE, _FOCAL_STEPS)
     losses = []
     for ratio in grid:

@@ -13,15 +13,16 @@ import torch
 from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
-from reconstruction.camera import estimate_camera_matrix, head_pose
+from reconstruction.camera import FOCAL_FRAMES, estimate_camera_matrix, head_pose
 from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
 from reconstruction.projection import PointModel
-from reconstruction.refinement import refine
+from reconstruction.refinement import THIN, refine
 from reconstruction.template import Template
 
 CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
 # independent evidence of the identity. Chosen on renders of people that no calibration has seen.
+AT_ONCE = 256  # frames aligned at once
 SMOOTH_S = 0.28  # seconds, see `smooth`
 
 
@@ -57,11 +58,19 @@ class Regressor:
         left = c.motion_covariance - self._gain @ c.motion_effect @ c.motion_covariance
         self._precision = np.linalg.inv((left + left.T) / 2 + 1e-9 * np.eye(len(left)))
 
-    def __call__(self, points: np.ndarray, weight: np.ndarray, independent: float) -> PointFit:
-        """points (T, 478, 3) pixels; weight (T,) quality; independent : number of independent frames."""
+    def __call__(
+        self,
+        points: np.ndarray | DiskRows,
+        weight: np.ndarray,
+        independent: float,
+        frames: np.ndarray | None = None,
+    ) -> PointFit:
+        """points (T, 478, 3) pixels, in memory or on disk; weight (U,) quality; independent : number of independent
+        frames; frames : (U,) which are used, all unless given
+        """
         c = self.calibration
-        aligned, rotation = align(points, c.canonical, c.rigidity)
-        y = (aligned.reshape(len(aligned), -1) - c.mean) @ c.basis - pose_features(rotation) @ c.pose_effect.T
+        used = np.arange(len(weight)) if frames is None else frames
+        y = np.concatenate([self._scores(points[used[i : i + AT_ONCE]]) for i in range(0, len(used), AT_ONCE)])
         mean = weight @ y / weight.sum()
         total = self._standing + self._moving / independent
         whitened = np.linalg.solve(total, np.column_stack([mean, c.shape_effect]))
@@ -71,6 +80,12 @@ class Regressor:
         motion = c.motion_mean + baseline + (y - mean) @ self._gain.T
         motion = into_box(motion, self._precision, c.bounded)
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
+
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        """(n, D) components of points (n, 478, 3), without what the head's pose does to them."""
+        c = self.calibration
+        aligned, rotation = align(points, c.canonical, c.rigidity)
+        return (aligned.reshape(len(aligned), -1) - c.mean) @ c.basis - pose_features(rotation) @ c.pose_effect.T
 
 
 def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
@@ -97,7 +112,8 @@ class Fit:
     frames : (U,) which of the recording's frames
     shape : (S,); motion : (U, M); camera_from_head : (U, 4, 4); camera_matrix : (3, 3)
     shape_precision, motion_precision : (S, S) and (M, M), of the errors that the regressor expects
-    pixels : (U, 478, 2) the detector's points; point_sd : (478,) metres, how far they lie from the true ones
+    points : (T, 478, 2 or more) the detector's, pixels, of all frames, in memory or on disk
+    point_sd : (478,) metres, how far they lie from the true ones
     skin_sd : how far to trust the skin's flow, as in `Calibration`
     """
 
@@ -108,7 +124,7 @@ class Fit:
     motion_precision: np.ndarray
     camera_from_head: np.ndarray
     camera_matrix: np.ndarray
-    pixels: np.ndarray
+    points: np.ndarray | DiskRows
     point_sd: np.ndarray
     skin_sd: np.ndarray
 
@@ -132,23 +148,23 @@ def fit_points(
     used = np.flatnonzero(valid)
     weight = quality[used].astype(np.float64)
     independent = max(1.0, weight.sum() ** 2 / (weight**2).sum() * min(1.0, 1 / frame_rate / CORRELATION_S))
-    start = Regressor(calibration)(points[used], weight, independent)
+    start = Regressor(calibration)(points, weight, independent, used)
     if camera_matrix is None:
-        seen = template.visible478
+        seen = np.isin(np.arange(len(template.visible478)), np.flatnonzero(template.visible478)[::THIN])
+        some = np.unique(np.linspace(0, len(used) - 1, FOCAL_FRAMES).round().astype(int))
         with torch.no_grad():
             places = PointModel(template, template.landmarks478.of(seen)).points(
-                torch.from_numpy(start.shape), torch.from_numpy(start.motion)
+                torch.from_numpy(start.shape), torch.from_numpy(start.motion[some])
             )
-        camera_matrix = estimate_camera_matrix(places.numpy(), points[used][:, seen, :2], *image_size)
+        camera_matrix = estimate_camera_matrix(places.numpy(), points[used[some]][:, seen, :2], *image_size)
     shape, motion, camera_from_head = refine(
         template, start.shape, start.shape_precision, start.motion, start.motion_precision,
-        points[used, :, :2], calibration.point_sd, camera_matrix, independent,
+        points, used, calibration.point_sd, camera_matrix, independent,
     )  # fmt: skip
     solved = np.isfinite(camera_from_head).all((1, 2)) & (camera_from_head[:, 2, 3] > 0)
     return Fit(
         used[solved], shape, start.shape_precision, motion[solved], start.motion_precision, camera_from_head[solved],
-        camera_matrix, points[used[solved], :, :2], calibration.point_sd,
-        calibration.skin_sd,
+        camera_matrix, points, calibration.point_sd, calibration.skin_sd,
     )  # fmt: skip
 
 

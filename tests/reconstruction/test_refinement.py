@@ -25,7 +25,8 @@ def person(template, detect_ideally):
 def run(template, person, shape, motion, sureness):
     n, m = template.n_shape, motion.shape[1]
     return refine(
-        template, shape, sureness * np.eye(n), motion, sureness * np.eye(m), person[3], SD, CAMERA, float(T)
+        template, shape, sureness * np.eye(n), motion, sureness * np.eye(m), person[3], np.arange(T), SD, CAMERA,
+        float(T),
     )  # fmt: skip
 
 
