@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reconstruction.camera import spread_frames
 from reconstruction.chart import HEIGHT, WIDTH, make_chart
 from reconstruction.fitting import Fit, into_box
 from reconstruction.projection import PointModel, View
@@ -66,7 +67,7 @@ def follow_skin(video: Video, template: Template, fit: Fit, progress: Callable[[
 
 def key_frames(count: int) -> np.ndarray:
     """Which of so many frames the reference texture is the mean of."""
-    return np.unique(np.linspace(0, count - 1, KEY_FRAMES).round().astype(int))
+    return spread_frames(count, KEY_FRAMES)
 
 
 def _greys(video: Video, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

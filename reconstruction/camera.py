@@ -121,6 +121,11 @@ def solve_pose(
     return out if np.isfinite(out).all() and bool((depth > 0).all()) else None
 
 
+def spread_frames(count: int, most: int) -> np.ndarray:
+    """At most so many of the numbers below `count`, evenly apart, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
 def estimate_camera_matrix(points: np.ndarray, pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     """(3, 3) the camera whose focal length explains best how depth shrinks in the picture.
 
@@ -129,7 +134,7 @@ def estimate_camera_matrix(points: np.ndarray, pixels: np.ndarray, width: int, h
     A dozen frames, spread over the recording, are posed with focal lengths from `FOCAL_RANGE`; the lowest mean error,
     each point's capped, wins, between grid points by a parabola. The default camera where no frame can be posed.
     """
-    chosen = np.unique(np.linspace(0, len(points) - 1, FOCAL_FRAMES).round().astype(int))
+    chosen = spread_frames(len(points), FOCAL_FRAMES)
     grid = np.geomspace(*FOCAL_RANGE, _FOCAL_STEPS)
     losses = []
     for ratio in grid:

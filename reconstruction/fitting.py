@@ -13,11 +13,11 @@ import torch
 from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
-from reconstruction.camera import FOCAL_FRAMES, estimate_camera_matrix, head_pose
+from reconstruction.camera import FOCAL_FRAMES, estimate_camera_matrix, head_pose, spread_frames
 from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
 from reconstruction.projection import PointModel
-from reconstruction.refinement import THIN, refine
+from reconstruction.refinement import fitted_points, refine
 from reconstruction.template import Template
 
 CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
@@ -150,8 +150,8 @@ def fit_points(
     independent = max(1.0, weight.sum() ** 2 / (weight**2).sum() * min(1.0, 1 / frame_rate / CORRELATION_S))
     start = Regressor(calibration)(points, weight, independent, used)
     if camera_matrix is None:
-        seen = np.isin(np.arange(len(template.visible478)), np.flatnonzero(template.visible478)[::THIN])
-        some = np.unique(np.linspace(0, len(used) - 1, FOCAL_FRAMES).round().astype(int))
+        seen = fitted_points(template)
+        some = spread_frames(len(used), FOCAL_FRAMES)
         with torch.no_grad():
             places = PointModel(template, template.landmarks478.of(seen)).points(
                 torch.from_numpy(start.shape), torch.from_numpy(start.motion[some])

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
+from reconstruction.camera import spread_frames
 from reconstruction.disk_rows import DiskRows
 
 # Detector points. The ids inside ellipses laid on a frontal face, 0.7 and 0.5 (mouth) and 1.3 by 0.9 (eyes, nose)
@@ -87,7 +88,7 @@ def find_covered(samples: DiskRows, frames: np.ndarray, frame_rate: float) -> np
     covered = np.zeros(len(frames), bool)
     if len(frames) < max(ENOUGH, ENOUGH_S * frame_rate):
         return covered
-    some = frames[np.unique(np.linspace(0, len(frames) - 1, _AT_MOST).round().astype(int))]
+    some = frames[spread_frames(len(frames), _AT_MOST)]
     known = samples[some]
     for region, limit in LIKENESS.items():
         usual = usual_look(known, region)

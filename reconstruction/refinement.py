@@ -48,8 +48,8 @@ def refine(
     point_sd : (478,) metres, how far each lies from the true one; camera_matrix : (3, 3)
     independent : number of independent frames
     """
-    seen = np.flatnonzero(template.visible478)[::THIN]
-    model = PointModel(template, template.landmarks478.of(np.isin(np.arange(478), seen))).float()
+    seen = fitted_points(template)
+    model = PointModel(template, template.landmarks478.of(seen)).float()
     s_prior, s_precision = torch.from_numpy(shape), torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
     m_prior = torch.from_numpy(motion).float()
     m_precision = torch.from_numpy(motion_precision * MOTION_STIFFNESS).float()
@@ -94,6 +94,12 @@ def refine(
     camera_from_head[:, :3, :3], camera_from_head[:, :3, 3] = view.rotation.numpy(), view.translation.numpy()
     camera_from_head[~trusted.numpy()] = np.nan
     return s.numpy(), m.double().numpy(), camera_from_head
+
+
+def fitted_points(template: Template) -> np.ndarray:
+    """(478,) bool, the detector's points that the fit rests on."""
+    visible = template.visible478
+    return np.isin(np.arange(len(visible)), np.flatnonzero(visible)[::THIN])
 
 
 def point_weight(point_sd: np.ndarray) -> np.ndarray:

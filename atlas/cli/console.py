@@ -1,4 +1,4 @@
-"""Where commands speak to their user: standard error, every sentence as it is."""
+"""Where commands speak to their user, every sentence as it is."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def make_console() -> "Console":
-    """A console on stderr that breaks no line and reads no markup: a file may be called ``[bold].mp4``."""
+def make_console(stderr: bool = True) -> "Console":
+    """A console that breaks no line and reads no markup: a file may be called ``[bold].mp4``. On stdout where a command
+    answers, else on stderr.
+    """
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas.cli.options import Quality
 from atlas.cli.results import print_table, stage_bar, write_results
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ evaluate = typer.Typer(
 )
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
 TemplateName = Annotated[str, typer.Option("--template", help="A template by name or file.")]
-Quality = Annotated[str, typer.Option(help="'full', or 'fast': landmarks only.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)]
 OUT = Path("outputs/evaluation")
 

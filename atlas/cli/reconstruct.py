@@ -194,7 +194,6 @@ def _targets(recordings: list[Path], out: Path) -> dict[Path, Path]:
 
 def _summarise(rows: "list[tuple[str, FaceSequence, str]]") -> None:
     """One line a recording on stdout: frames, used, left out and why, verdict; what to do about those not good."""
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
@@ -213,7 +212,7 @@ def _summarise(rows: "list[tuple[str, FaceSequence, str]]") -> None:
             sequence.verdict.verdict,
             written,
         )
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console = make_console(stderr=False)
     console.print(table)
     for name, sequence, _ in rows:
         verdict, noted = sequence.verdict, sequence.provenance

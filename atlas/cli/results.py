@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas.cli.console import make_console
+from atlas.cli.progress import recording_bar
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,11 +15,7 @@ if TYPE_CHECKING:
 @contextmanager
 def stage_bar() -> "Iterator[Callable[[str, int, int], None]]":
     """A progress bar, a context manager that gives a function of (stage, done, total)."""
-    from rich.console import Console
-
-    from atlas.cli.progress import recording_bar
-
-    with recording_bar(Console(stderr=True, soft_wrap=True, highlight=False)) as bar:
+    with recording_bar(make_console()) as bar:
         task = bar.add_task("", total=None)
         yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
 
@@ -44,7 +43,6 @@ def _rounded(value: Any) -> Any:
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """A table on stdout; numbers to three digits, None as nothing."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -52,4 +50,4 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         table.add_column(heading, justify="right" if i else "left")
     for row in rows:
         table.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-    Console(highlight=False).print(table)
+    make_console(stderr=False).print(table)
