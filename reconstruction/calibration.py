@@ -1,7 +1,7 @@
 """What the detector's points say about a template's parameters: the learnt numbers, and their file.
 
-`training` learns them from renders of random people with known parameters (`photographer`). The points y of person i in
-frame t, aligned to a mean face, obey to first order
+`training` learns them from renders of random people with known parameters (`photographer`). What is observed of person
+i in frame t, y, the points aligned to a mean face and the features of the image, obeys to first order
 
     y_it = mean + A_s shape_i + A_x motion_it + A_p pose_it + b_i + e_it
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from reconstruction.detectors import DetectorChoice
 from reconstruction.errors import InputError
+from reconstruction.image_features import network_name
 from reconstruction.storage import read_arrays, write_arrays
 from reconstruction.template import SUFFIX as TEMPLATE_SUFFIX
 from reconstruction.template import Template
@@ -28,11 +29,13 @@ SUFFIX = ".calibration.safetensors"
 
 @dataclass(frozen=True)
 class Calibration:
-    """D components, S shape, M motion, P pose features, N = 1434 coordinates.
+    """C components of the points, F features of the image, D = C + F observed, S shape, M motion, P pose features,
+    N = 1434 coordinates.
 
     canonical : (478, 3) metres, head frame, what points are aligned to
     rigidity : (478,) weights of the alignment
-    mean : (N,), basis : (N, D) principal components of aligned points, metres
+    mean : (N,), basis : (N, C) principal components of aligned points, metres
+    feature_mean : (F,) of the image's features
     shape_effect : (D, S); motion_effect : (D, M); pose_effect : (D, P); A_s, A_x, A_p
     between, within : (D, D), B and R
     point_sd : (478,) metres, how far the detector's points lie from those of the template in a picture
@@ -43,13 +46,14 @@ class Calibration:
     shape_reliability : (S,) correlation over people left out
     template_sha256 : the template it belongs to
     bounded : how many entries of motion, the first ones, lie in 0..1
-    provenance : detector, people, frames and seed it was learnt from
+    provenance : detector, network of the features, people, frames and seed it was learnt from
     """
 
     canonical: np.ndarray
     rigidity: np.ndarray
     mean: np.ndarray
     basis: np.ndarray
+    feature_mean: np.ndarray
     shape_effect: np.ndarray
     motion_effect: np.ndarray
     pose_effect: np.ndarray
@@ -81,7 +85,7 @@ def load_calibration(
     Raises
     ------
     InputError
-        There is none, or it belongs to another template or detector.
+        There is none, or it belongs to another template, detector or network of image features.
     """
     if path is None and template.path:
         path = beside(template.path)
@@ -102,6 +106,12 @@ def load_calibration(
         raise InputError(
             f"expected a calibration of template {template.name} ({template.sha256[:8]}), but it belongs to "
             f"{str(header.get('template_sha256'))[:8]}; calibrate this template anew."
+        )
+    network = header.get("provenance", {}).get("image_features", network_name())
+    if network != network_name():
+        raise InputError(
+            f"expected a calibration learnt with the image features {network_name()} of this software, but it was "
+            f"learnt with {network}; calibrate template {template.name} anew."
         )
     if detector is not None:
         detector.check(header.get("provenance", {}), template.name)

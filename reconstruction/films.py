@@ -9,6 +9,7 @@ import numpy as np
 from reconstruction.camera import FACING
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
+from reconstruction.image_features import SIDE, crop, image_features
 from reconstruction.photographer import Photographer, pose_people, random_camera, random_motion
 from reconstruction.template import Template
 
@@ -19,12 +20,14 @@ BUMPS = 3  # movements that one film passes through
 class Film:
     """One person in T frames, with the truth.
 
-    greys : T pictures (H, W) uint8; points : (T, 478, 3) pixels, zero where not `found` (T,) bool
+    greys : T pictures (H, W) uint8; points : (T, 478, 3) pixels, and features : (T, F) of the image, zero where not
+        `found` (T,) bool
     shape : (S,); motion : (T, M); camera_matrix : (3, 3) pixels; camera_from_head : (T, 4, 4) metres
     """
 
     greys: list[np.ndarray]
     points: np.ndarray
+    features: np.ndarray
     found: np.ndarray
     shape: np.ndarray
     motion: np.ndarray
@@ -47,15 +50,16 @@ def film_people(
             camera_matrix, poses = turning(template, frames, rng)
             scene = photographer.scene(rng)
             greys, points, found = [], np.zeros((frames, 478, 3)), np.zeros(frames, bool)
+            crops = np.zeros((frames, SIDE, SIDE), np.uint8)
             for t in range(frames):
                 picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], scene, rng)
                 finder.detect(picture)  # twice, so that the crop is the tracker's
                 faces = finder.detect(picture)
                 found[t] = bool(faces)
                 if faces:
-                    points[t] = faces[0].points
+                    points[t], crops[t] = faces[0].points, crop(picture, faces[0].points)
                 greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-            yield Film(greys, points, found, shape, motion, camera_matrix, poses)
+            yield Film(greys, points, image_features(crops), found, shape, motion, camera_matrix, poses)
 
 
 def moving(template: Template, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -37,7 +37,7 @@ class PointFit:
 
 
 class Regressor:
-    """Detector points of one recording to shape and motion: the posterior mean of `calibration`'s model.
+    """Points and features of one recording to shape and motion: the posterior mean of `calibration`'s model.
 
     With ȳ the weighted mean over frames and n the number of independent frames, all centred on the calibration's mean,
 
@@ -61,16 +61,18 @@ class Regressor:
     def __call__(
         self,
         points: np.ndarray | DiskRows,
+        features: np.ndarray,
         weight: np.ndarray,
         independent: float,
         frames: np.ndarray | None = None,
     ) -> PointFit:
-        """points (T, 478, 3) pixels, in memory or on disk; weight (U,) quality; independent : number of independent
-        frames; frames : (U,) which are used, all unless given
+        """points (T, 478, 3) pixels, in memory or on disk; features (U, F) of the image; weight (U,) quality
+        independent : number of independent frames; frames : (U,) which are used, all unless given
         """
         c = self.calibration
         used = np.arange(len(weight)) if frames is None else frames
-        y = np.concatenate([self._scores(points[used[i : i + AT_ONCE]]) for i in range(0, len(used), AT_ONCE)])
+        parts = [slice(i, i + AT_ONCE) for i in range(0, len(used), AT_ONCE)]
+        y = np.concatenate([self._observed(points[used[part]], features[part]) for part in parts])
         mean = weight @ y / weight.sum()
         total = self._standing + self._moving / independent
         whitened = np.linalg.solve(total, np.column_stack([mean, c.shape_effect]))
@@ -81,11 +83,12 @@ class Regressor:
         motion = into_box(motion, self._precision, c.bounded)
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
-    def _scores(self, points: np.ndarray) -> np.ndarray:
-        """(n, D) components of points (n, 478, 3), without what the head's pose does to them."""
+    def _observed(self, points: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """(n, D) components of points (n, 478, 3) and features (n, F), without what the head's pose does to them."""
         c = self.calibration
         aligned, rotation = align(points, c.canonical, c.rigidity)
-        return (aligned.reshape(len(aligned), -1) - c.mean) @ c.basis - pose_features(rotation) @ c.pose_effect.T
+        components = (aligned.reshape(len(aligned), -1) - c.mean) @ c.basis
+        return np.hstack([components, features - c.feature_mean]) - pose_features(rotation) @ c.pose_effect.T
 
 
 def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
@@ -133,22 +136,25 @@ def fit_points(
     template: Template,
     calibration: Calibration,
     points: np.ndarray | DiskRows,
+    features: np.ndarray,
     valid: np.ndarray,
     quality: np.ndarray,
     frame_rate: float,
     image_size: tuple[int, int],
     camera_matrix: np.ndarray | None = None,
 ) -> Fit:
-    """Fit a recording to the detector's points; frames whose head pose cannot be solved are left out.
+    """Fit a recording to the detector's points and the image's features; frames whose head pose cannot be solved are
+    left out.
 
-    points : (T, 478, 3) pixels, in memory or on disk; valid : (T,) bool, at least one; quality : (T,) weights
+    points : (T, 478, 3) pixels, in memory or on disk; features : (U, F) of the valid frames, see `image_features`
+    valid : (T,) bool, at least one; quality : (T,) weights
     image_size : (width, height) pixels
     camera_matrix : (3, 3) pixels; estimated from the points where it is not given
     """
     used = np.flatnonzero(valid)
     weight = quality[used].astype(np.float64)
     independent = max(1.0, weight.sum() ** 2 / (weight**2).sum() * min(1.0, 1 / frame_rate / CORRELATION_S))
-    start = Regressor(calibration)(points, weight, independent, used)
+    start = Regressor(calibration)(points, features, weight, independent, used)
     if camera_matrix is None:
         seen = fitted_points(template)
         some = spread_frames(len(used), FOCAL_FRAMES)

@@ -1,5 +1,6 @@
 """Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -11,8 +12,9 @@ from reconstruction.camera import FACING
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel
+from reconstruction.image_features import crop, image_features
 from reconstruction.motion import ANGLES, angles, motion_to_pose
-from reconstruction.rendering import Renderer
+from reconstruction.rendering import Renderer, in_camera, linear_to_srgb, srgb_to_linear, vertex_normals
 from reconstruction.template import Template
 
 FINE = 30_000  # triangles; a mesh with more carries pores and brows as it is
@@ -74,6 +76,7 @@ class Photographer:
         self._lips = self.subdivide(template.part("lips").astype(float))
         self._lid = self.subdivide(template.part("lid").astype(float))
         self._beard = self._line(marks[2:15], marks[[48, 49, 50, 52, 53, 54]])
+        self._eyes = marks[36:42].mean(0), marks[42:48].mean(0)
         self.renderer = Renderer(size, size)
 
     def subdivide(self, field: np.ndarray) -> np.ndarray:
@@ -101,6 +104,8 @@ class Photographer:
             colours[face] += np.clip(share[face], 0, 1)[:, None] * (colour - colours[face])
 
         blend(np.ones(len(colours)), skin)
+        for share, shift in self._blotches(rng):
+            blend(share, np.clip(skin + shift, 5, 250))
         blend(self._lips * rng.uniform(0.3, 1), skin * rng.uniform(0.6, 0.9) + [rng.uniform(10, 50), 5, 10])
         blend(self._lid * rng.uniform(0.2, 1), skin * rng.uniform(0.2, 0.7))
         if rng.uniform() < 0.12:
@@ -113,18 +118,48 @@ class Photographer:
             blend((self._neutral[:, 1] - line - 0.5 * (self._neutral[:, 2] - behind)) / 0.005, hair)
         pores = rng.normal(0, rng.uniform(1, 6), (len(colours), 1)) + rng.normal(0, 2, colours.shape)
         colours[face] += pores[face]
+        moles = rng.choice(len(colours), rng.integers(0, 60))
+        colours[moles] *= rng.uniform(0.6, 0.95)
         colours[self._iris] = rng.uniform(20, 60) + rng.uniform(0, 70, 3)
+        if rng.uniform() < 0.06:
+            colours[self._glasses(rng)] = rng.uniform(10, 90)
         return np.clip(colours, 0, 255).astype(np.uint8)
+
+    def _blotches(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Reddened, darker and lighter patches of skin: shares (V',) and what is added to the colour (3,)."""
+        front = np.flatnonzero(self._skin & (self._neutral[:, 2] > 0))
+        for place in self._neutral[rng.choice(front, rng.integers(0, 8))]:
+            size, strength = np.exp(rng.uniform(np.log(0.006), np.log(0.05))), rng.uniform(0.2, 1)
+            share = strength * np.exp(-0.5 * ((self._neutral - place) ** 2).sum(1) / size**2)
+            yield share, rng.normal(0, 14) + np.array([rng.uniform(0, 25), 0, 0])
+
+    def _glasses(self, rng: np.random.Generator) -> np.ndarray:
+        """(V',) bool: where frames of glasses lie on the face."""
+        rim, thick = rng.uniform(0.019, 0.026), rng.uniform(0.0015, 0.003)
+        x, y, z = self._neutral.T
+        out = np.zeros(len(x), bool)
+        for eye in self._eyes:
+            out |= (np.abs(np.hypot(x - eye[0], y - eye[1]) - rim) < thick) & (z > eye[2] - 0.03)
+        return out & self._skin
 
     def scene(self, rng: np.random.Generator) -> "Scene":
         """A random place and camera."""
         size = self.renderer.width
         coarse = rng.uniform(20, 235, (rng.integers(1, 6), rng.integers(1, 6), 3)).astype(np.float32)
+        lights = rng.integers(1, 4)
+        direction = rng.uniform([-1.2, -1.0, -1.0], [1.2, 0.3, -0.6], (lights, 3))
+        strength = rng.uniform(0.2, 1, lights)
+        tint = np.exp(rng.normal(0, 0.06, (lights + 1, 3)))
+        ambient = rng.uniform(0.2, 0.65)
         return Scene(
             background=cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8),
-            light=np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.1), -1.0]),
-            ambient=rng.uniform(0.2, 0.6),
-            gain=rng.uniform(0.8, 1.1),
+            directions=direction / np.linalg.norm(direction, axis=1, keepdims=True),
+            lights=(1.15 - ambient) * (strength / strength.sum())[:, None] * tint[1:],
+            ambient=ambient * tint[0],
+            wrap=rng.uniform(0, 0.3),
+            gloss=(rng.uniform() < 0.6) * rng.uniform(0.0, 0.35),
+            shine=float(np.exp(rng.uniform(np.log(5), np.log(50)))),
+            gain=rng.uniform(0.75, 1.15),
             blur=(rng.uniform() < 0.35) * rng.uniform(0.3, 0.9),
             noise=rng.uniform(0, 3),
             jpeg_quality=int(rng.integers(60, 97)),
@@ -140,29 +175,51 @@ class Photographer:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """(H, W, 3) uint8: a render with the scene's light, background, blur, noise and compression."""
-        rgb, _ = self.renderer.render(
-            self.subdivide(vertices), self._faces, colours, camera_matrix, camera_from_head,
-            background=scene.background, light=scene.light, ambient=scene.ambient,
-        )  # fmt: skip
+        points = in_camera(self.subdivide(vertices), camera_from_head)
+        lit = scene.shade(points, vertex_normals(points, self._faces), colours)
+        rgb, _ = self.renderer.draw(points, self._faces, lit, camera_matrix, background=scene.background)
         picture = rgb.astype(np.float32) * scene.gain
         if scene.blur:
             picture = cv2.GaussianBlur(picture, (0, 0), scene.blur)
-        picture = (picture + rng.normal(0, scene.noise, picture.shape)).clip(0, 255).astype(np.uint8)
-        _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality])
+        picture += scene.noise * rng.standard_normal(picture.shape, np.float32)
+        _, packed = cv2.imencode(
+            ".jpg", picture.clip(0, 255).astype(np.uint8)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality]
+        )
         return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """background : (H, W, 3) uint8; light : (3,) camera frame; blur : pixels; noise : of 255; jpeg_quality : 0..100"""
+    """Light and camera.
+
+    background : (H, W, 3) uint8
+    directions : (L, 3) unit vectors towards the lights, camera frame; lights : (L, 3) their colours, linear
+    ambient : (3,) linear; wrap : how far light reaches round the form, 0 to 1
+    gloss, shine : amount and sharpness of highlights (Blinn 1977)
+    blur : pixels; noise : of 255; jpeg_quality : 0..100
+    """
 
     background: np.ndarray
-    light: np.ndarray
-    ambient: float
+    directions: np.ndarray
+    lights: np.ndarray
+    ambient: np.ndarray
+    wrap: float
+    gloss: float
+    shine: float
     gain: float
     blur: float
     noise: float
     jpeg_quality: int
+
+    def shade(self, points: np.ndarray, normals: np.ndarray, colours: np.ndarray) -> np.ndarray:
+        """(V, 3) uint8 sRGB of points (V, 3) with normals (V, 3), camera frame, and colours (V, 3) uint8 sRGB."""
+        to_viewer = -points / np.linalg.norm(points, axis=1, keepdims=True)
+        matt = np.maximum((normals @ self.directions.T + self.wrap) / (1 + self.wrap), 0) @ self.lights
+        halfway = to_viewer[:, None] + self.directions
+        halfway /= np.linalg.norm(halfway, axis=2, keepdims=True)
+        bright = np.maximum(np.einsum("vi,vli->vl", normals, halfway), 0) ** self.shine @ self.lights
+        light = srgb_to_linear(colours) * (self.ambient + matt) + self.gloss * bright
+        return linear_to_srgb(np.where(light > 0.8, 0.8 + 0.2 * np.tanh((light - 0.8) / 0.2), light))
 
 
 def random_camera(
@@ -191,11 +248,13 @@ def random_camera(
 class Renders:
     """Detections with the truth: N frames of known people.
 
-    points : (N, 478, 3) pixels; shape : (N, S); motion : (N, M); person : (N,)
+    points : (N, 478, 3) pixels; features : (N, F) of the image, see `image_features`
+    shape : (N, S); motion : (N, M); person : (N,)
     camera_matrix : (N, 3, 3) pixels; camera_from_head : (N, 4, 4) metres
     """
 
     points: np.ndarray
+    features: np.ndarray
     shape: np.ndarray
     motion: np.ndarray
     person: np.ndarray
@@ -239,14 +298,14 @@ def render_people(
             vertices = pose_people(template, np.tile(shape, (frames, 1)), motion, model)
             colours = photographer.appearance(rng)
             camera_matrix, poses = random_camera(template, frames, rng)
+            scene = photographer.scene(rng)  # one, as in a recording: what light does to a face is the same throughout
             for t in range(frames):
-                picture = photographer.photograph(
-                    vertices[t], colours, camera_matrix, poses[t], photographer.scene(rng), rng
-                )
+                picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], scene, rng)
                 finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
                 faces = finder.detect(picture)
                 if faces:
-                    found.append((faces[0].points, shape, motion[t], person, camera_matrix, poses[t]))
+                    features = image_features(crop(picture, faces[0].points)[None])[0]
+                    found.append((faces[0].points, features, shape, motion[t], person, camera_matrix, poses[t]))
     if not found:
         raise InputError(
             f"expected faces in renders of template {template.name}, but the landmark detector found none in "

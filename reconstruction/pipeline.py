@@ -12,6 +12,7 @@ from reconstruction.camera import given_camera_matrix
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.fitting import fit_points, to_tracks
+from reconstruction.image_features import image_features
 from reconstruction.quality import REASONS, count_reasons
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import DEFAULT, Template, load_template
@@ -84,7 +85,11 @@ def reconstruct(
                 f"({counts}); check that the person faces the camera, near and well lit."
             )
         report("fitting")(0, 1)
-        fit = fit_points(model, calibrated, person.points, valid, weight, source.frame_rate, source.size, camera_matrix)
+        used = np.flatnonzero(valid)
+        features = image_features(person.crops, used) if len(calibrated.feature_mean) else np.zeros((len(used), 0))
+        fit = fit_points(
+            model, calibrated, person.points, features, valid, weight, source.frame_rate, source.size, camera_matrix
+        )
         report("fitting")(1, 1)
         if quality == "full":
             fit = follow_skin(source, model, fit, report("following the skin"))

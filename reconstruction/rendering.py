@@ -161,21 +161,40 @@ class Renderer:
 
         Returns rgb (H, W, 3) uint8 and depth (H, W) float32, metres along the camera's axis, 0 where nothing is.
         """
-        left, top, width, height = window or (0, 0, self.width, self.height)
-        to_window = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
-        transform = np.asarray(camera_from_head, float)
-        points = np.asarray(vertices, float) @ transform[:3, :3].T + transform[:3, 3]
-        faces = np.asarray(faces)
-        normals = vertex_normals(points, faces)
+        points = in_camera(vertices, camera_from_head)
+        normals = vertex_normals(points, np.asarray(faces))
         to_viewer = -points / np.linalg.norm(points, axis=1, keepdims=True)
         lit = shade(normals, to_viewer, colours, light, ambient, intensity)
-        draw = _draw_opengl if self.backend == "opengl" else _draw_raycast
-        rgba, depth = draw(width, height, points, faces, lit, to_window @ np.asarray(camera_matrix, float))
+        return self.draw(points, faces, lit, camera_matrix, background=background, window=window)
+
+    def draw(
+        self,
+        points: np.ndarray,
+        faces: np.ndarray,
+        lit: np.ndarray,
+        camera_matrix: np.ndarray,
+        *,
+        background: tuple[int, int, int] | np.ndarray = (255, 255, 255),
+        window: tuple[int, int, int, int] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`render` of points (V, 3) in the camera frame whose light is in their colours `lit` (V, 3) uint8 already."""
+        left, top, width, height = window or (0, 0, self.width, self.height)
+        to_window = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
+        rasterise = _draw_opengl if self.backend == "opengl" else _draw_raycast
+        rgba, depth = rasterise(
+            width, height, points, np.asarray(faces), lit, to_window @ np.asarray(camera_matrix, float)
+        )
         behind = np.broadcast_to(np.asarray(background, np.float32), (height, width, 3))
         alpha = rgba[..., 3:]
         # colours come premultiplied with the share of the pixel that is covered: the backends clear to black
         rgb = np.clip(np.round(rgba[..., :3] + (1 - alpha) * behind), 0, 255).astype(np.uint8)
         return rgb, depth
+
+
+def in_camera(vertices: np.ndarray, camera_from_head: np.ndarray) -> np.ndarray:
+    """Vertices (V, 3), head frame, in the camera frame."""
+    transform = np.asarray(camera_from_head, float)
+    return np.asarray(vertices, float) @ transform[:3, :3].T + transform[:3, 3]
 
 
 def _open_context() -> str:

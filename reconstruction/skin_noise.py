@@ -50,7 +50,10 @@ def learn_skin_sd(
 def _apart(template: Template, calibration: Calibration, film: Film) -> np.ndarray:
     """Distance (T, 44 * 40), metres at the head's depth, NaN where it is not seen."""
     height, width = film.greys[0].shape
-    fit = fit_points(template, calibration, film.points, film.found, np.ones(len(film.points)), RATE, (width, height))
+    fit = fit_points(
+        template, calibration, film.points, film.features[film.found], film.found, np.ones(len(film.points)), RATE,
+        (width, height),
+    )  # fmt: skip
     greys = [film.greys[i] for i in fit.frames]
     follower = Follower(template, fit)
     key = key_frames(len(greys))

@@ -12,7 +12,8 @@ import numpy as np
 from reconstruction.detectors import DetectorChoice
 from reconstruction.disk_rows import DiskRows
 from reconstruction.errors import InputError
-from reconstruction.landmarks import N_POINTS, Detector
+from reconstruction.image_features import SIDE, crop
+from reconstruction.landmarks import N_POINTS, Detection, Detector
 from reconstruction.occlusion import POINTS, find_covered
 from reconstruction.quality import REASONS, Verdict, judge
 from reconstruction.tracking import FaceTracker, distinct
@@ -27,13 +28,14 @@ class Track:
     """One person; T frames.
 
     points : (T, 478, 3) float32, pixels, 0 in frames not `valid`
-    colours : (T, N, 3) uint8, see `occlusion`
+    colours : (T, N, 3) uint8, see `occlusion`; crops : (T, SIDE, SIDE) uint8, see `image_features`
     reason, quality : of every frame in which the face was found, in `frames`
     area : sum of the box's over frames, those not trustworthy a hundredth
     """
 
     points: DiskRows
     colours: DiskRows
+    crops: DiskRows
     frames: "array[int]"
     reason: "array[int]"
     quality: "array[float]"
@@ -53,20 +55,22 @@ class Tracks:
         self.order: dict[int, list[int]] = {}
         self.time_s, self.shown = array("d"), array("B")
 
-    def add(self, track: int, verdict: Verdict, points: np.ndarray, area: float) -> None:
-        """A face of the frame that `time_s` ends with."""
+    def add(self, track: int, verdict: Verdict, face: Detection, rgb: np.ndarray) -> None:
+        """A face of the frame `rgb` that `time_s` ends with."""
         if track not in self.tracks:
             places = self._files.enter_context(DiskRows((N_POINTS, 3), np.float32, self._folder))
             colours = self._files.enter_context(DiskRows((len(POINTS), 3), np.uint8, self._folder))
-            self.tracks[track] = Track(places, colours, array("L"), array("B"), array("f"))
+            crops = self._files.enter_context(DiskRows((SIDE, SIDE), np.uint8, self._folder))
+            self.tracks[track] = Track(places, colours, crops, array("L"), array("B"), array("f"))
         one, frame = self.tracks[track], len(self.time_s) - 1
         one.frames.append(frame)
         one.reason.append(verdict.code)
         one.quality.append(verdict.quality)
-        one.area += area * (1.0 if verdict.valid else 0.01)
+        one.area += face.area * (1.0 if verdict.valid else 0.01)
         if verdict.valid and verdict.colours is not None:
-            one.points.write(frame, points)
+            one.points.write(frame, face.points)
             one.colours.write(frame, verdict.colours)
+            one.crops.write(frame, crop(rgb, face.points))
 
     def choose(self, face: int | None, name: str) -> "Chosen":
         """The track with the largest face, summed over frames; or the `face`-th from the left, from 1, in the first
@@ -89,7 +93,7 @@ class Tracks:
             )
         if most == 0:
             nothing = self._files.enter_context(DiskRows((N_POINTS, 3), np.float32, self._folder))
-            return Chosen(nothing, reason, quality)
+            return Chosen(nothing, nothing, reason, quality)
         if face is None:
             track = max(self.tracks.values(), key=lambda track: track.area)
         else:
@@ -98,10 +102,11 @@ class Tracks:
         reason[frames], quality[frames] = track.reason, track.quality
         track.points.extend(count)
         track.colours.extend(count)
+        track.crops.extend(count)
         used = np.flatnonzero(reason == 0)
         covered = used[find_covered(track.colours, used, self.frame_rate)]
         reason[covered], quality[covered] = REASONS.index("occluded"), 0
-        return Chosen(track.points, reason, quality)
+        return Chosen(track.points, track.crops, reason, quality)
 
     def __enter__(self) -> Self:
         return self
@@ -112,9 +117,12 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The person to fit: points (T, 478, 3) on disk; reason (T,) uint8, index into `REASONS`; quality (T,) float32."""
+    """The person to fit: points (T, 478, 3) and crops (T, SIDE, SIDE) on disk; reason (T,) uint8, index into `REASONS`;
+    quality (T,) float32.
+    """
 
     points: DiskRows
+    crops: DiskRows
     reason: np.ndarray
     quality: np.ndarray
 
@@ -155,7 +163,7 @@ def find_tracks(
             out.time_s.append(time)
             out.shown.append(len(faces))
             for track, face in faces.items():
-                out.add(track, judge(rgb, face), face.points, face.area)
+                out.add(track, judge(rgb, face), face, rgb)
             order = sorted(faces, key=lambda track: faces[track].box[0] + faces[track].box[2])
             for many in range(max(out.order, default=0) + 1, len(faces) + 1):
                 out.order[many] = order

@@ -16,6 +16,7 @@ from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
 from reconstruction.films import film_people
 from reconstruction.fitting import Regressor
+from reconstruction.image_features import network_name
 from reconstruction.photographer import Renders, pose_people, render_people
 from reconstruction.skin_noise import learn_skin_sd
 from reconstruction.template import Template
@@ -55,6 +56,7 @@ def calibrate(
     renders = Renders.join(parts)
     provenance = {
         **detector.provenance,
+        "image_features": network_name(),
         "people": people,
         "frames_each": frames,
         "frames_found": len(renders.person),
@@ -81,7 +83,7 @@ def judge(calibration: Calibration, renders: Renders) -> dict[str, Any]:
         here = renders.of(renders.person == person)
         if len(here.person) < 2:
             continue
-        fit = regress(here.points, np.ones(len(here.person)), len(here.person))
+        fit = regress(here.points, here.features, np.ones(len(here.person)), len(here.person))
         true_motion.append(here.motion - here.motion.mean(0))
         motion.append(fit.motion - fit.motion.mean(0))
         true_shape.append(here.shape[0])
@@ -116,11 +118,12 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
     free = len(flat) - len(np.unique(renders.person)) - n_motion - pose.shape[1]
     components = min(COMPONENTS, max(1, 3 * free // 4))
     basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :components]
-    y = centred @ basis
+    y = np.hstack([centred @ basis, renders.features])
     start, effect, residual = _regress(np.concatenate([renders.shape, motion, pose], 1), y)
     within, between = _components_of_variance(residual, renders.person)
     return Calibration(
-        canonical=canonical, rigidity=rigidity, mean=flat.mean(0) + basis @ start, basis=basis,
+        canonical=canonical, rigidity=rigidity, mean=flat.mean(0) + basis @ start[:components],
+        basis=basis, feature_mean=start[components:],
         shape_effect=effect[:, :n_shape], motion_effect=effect[:, n_shape : n_shape + n_motion],
         pose_effect=effect[:, n_shape + n_motion :], between=between, within=within,
         point_sd=_point_sd(template, renders),

@@ -50,6 +50,11 @@ def faultless_detector(template: Template) -> Detect:
     return detect
 
 
+def unseen(frames: int) -> np.ndarray:
+    """Features of no image, (T, 0)."""
+    return np.zeros((frames, 0))
+
+
 def ideal_people(template: Template, detect: Detect, people: int = PEOPLE) -> Renders:
     """Random people as in training, but without pictures; a third of a pixel of tremble."""
     parts = []
@@ -61,7 +66,8 @@ def ideal_people(template: Template, detect: Detect, people: int = PEOPLE) -> Re
         points = detect(shape, motion, camera_matrix, poses)
         points += rng.normal(0, 0.3, points.shape).astype(np.float32)
         cameras = np.tile(camera_matrix, (FRAMES, 1, 1))
-        parts.append(Renders(points, np.tile(shape, (FRAMES, 1)), motion, np.full(FRAMES, person), cameras, poses))
+        person_of = np.full(FRAMES, person)
+        parts.append(Renders(points, unseen(FRAMES), np.tile(shape, (FRAMES, 1)), motion, person_of, cameras, poses))
     return Renders.join(parts)
 
 

@@ -11,6 +11,7 @@ from reconstruction.fitting import Regressor, fit_points, into_box, smooth, to_t
 from reconstruction.motion import motion_names
 
 T, RATE = 50, 25.0
+NO_IMAGE = np.zeros((T, 0))
 CAMERA = default_camera_matrix(640, 480)
 
 
@@ -37,7 +38,9 @@ def fit(template, calibration, truth, valid=None, quality=None):
     ones = np.ones(T, bool)
     valid = ones if valid is None else valid
     quality = valid.astype(float) if quality is None else quality
-    found = fit_points(template, calibration, truth["points"], valid, quality, RATE, (640, 480), CAMERA)
+    found = fit_points(
+        template, calibration, truth["points"], NO_IMAGE[valid], valid, quality, RATE, (640, 480), CAMERA
+    )
     return found, to_tracks(template, found, truth["time"], RATE)
 
 
@@ -96,7 +99,7 @@ def test_weights_are_relative_and_bad_frames_count_less(template, ideal_calibrat
 def test_expressions_lie_between_0_and_1_whatever_the_points(template, ideal_calibration, truth, which):
     calibration = ideal_calibration if which == "ideal" else load_calibration(template)
     wild = truth["points"] + np.random.default_rng(0).normal(0, 8, truth["points"].shape)
-    result = Regressor(calibration)(wild, np.ones(T), 5.0)
+    result = Regressor(calibration)(wild, NO_IMAGE, np.ones(T), 5.0)
     expression = result.motion[:, : template.n_expression]
     assert expression.min() >= 0
     assert expression.max() <= 1
@@ -126,7 +129,7 @@ def test_the_box_is_reached_at_its_nearest_point():
 
 def test_more_frames_say_more_of_the_shape(ideal_calibration, truth):
     regress = Regressor(ideal_calibration)
-    one, many = (regress(truth["points"], np.ones(T), n) for n in (1.0, 30.0))
+    one, many = (regress(truth["points"], NO_IMAGE, np.ones(T), n) for n in (1.0, 30.0))
     few, more = (np.diag(np.linalg.inv(f.shape_precision)) for f in (one, many))
     assert (more <= few + 1e-12).all()
     assert more.mean() < few.mean()
@@ -135,7 +138,7 @@ def test_more_frames_say_more_of_the_shape(ideal_calibration, truth):
 def test_place_and_size_in_the_picture_do_not_matter(ideal_calibration, truth):
     regress = Regressor(ideal_calibration)
     moved = truth["points"] * 0.5 + np.array([40, 10, 3])
-    a, b = (regress(points, np.ones(T), 5.0) for points in (truth["points"], moved))
+    a, b = (regress(points, NO_IMAGE, np.ones(T), 5.0) for points in (truth["points"], moved))
     np.testing.assert_allclose(a.shape, b.shape, atol=1e-3)
     np.testing.assert_allclose(a.motion, b.motion, atol=1e-3)
 
@@ -145,7 +148,7 @@ def test_a_calibration_that_knows_nothing_gives_the_mean(template, ideal_calibra
         ideal_calibration,
         shape_effect=0 * ideal_calibration.shape_effect, motion_effect=0 * ideal_calibration.motion_effect,
     )  # fmt: skip
-    result = Regressor(blind)(truth["points"], np.ones(T), 5.0)
+    result = Regressor(blind)(truth["points"], NO_IMAGE, np.ones(T), 5.0)
     np.testing.assert_allclose(result.shape, 0, atol=1e-9)
     np.testing.assert_allclose(result.shape_precision, np.eye(template.n_shape), atol=1e-9)
     expected = np.tile(ideal_calibration.motion_mean, (T, 1))

@@ -88,11 +88,12 @@ def test_expressions_without_bounds_are_fitted_below_zero(flame, learn_ideally):
     assert renders.motion[:, :EXPRESSION].min() < -1
     person = renders.of(renders.person == 3)
     n = len(person.person)
-    fit = Regressor(calibration)(person.points, np.ones(n), n)
+    fit = Regressor(calibration)(person.points, person.features, np.ones(n), n)
     assert np.corrcoef(fit.motion[:, :EXPRESSION].ravel(), person.motion[:, :EXPRESSION].ravel())[0, 1] > 0.9
     whole = fit_points(
-        flame, calibration, person.points, np.ones(n, bool), np.ones(n), 2.0, (448, 448), person.camera_matrix[0]
-    )
+        flame, calibration, person.points, person.features, np.ones(n, bool), np.ones(n), 2.0, (448, 448),
+        person.camera_matrix[0],
+    )  # fmt: skip
     expression = to_tracks(flame, whole, np.arange(n) / 2.0, 2.0).expression
     assert expression.min() < -0.3
     assert np.corrcoef(expression.ravel(), person.motion[:, :EXPRESSION].ravel())[0, 1] > 0.9

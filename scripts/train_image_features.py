@@ -1,0 +1,216 @@
+"""Train the network of `reconstruction/image_features.py` on renders of random people of the embedded template.
+
+usage: python scripts/train_image_features.py render FOLDER [--people N] [--jobs N] [--seed N]
+       python scripts/train_image_features.py learn FOLDER [--steps N] [--seed N] [--start FILE]
+
+`render` writes crops with their truth to FOLDER, 50 people a file (2 MB); those that are there are not made again.
+`learn` teaches the network to say shape and motion from the crops and writes it to templates/. It reads the folder anew
+every `ROUND` steps, so that both can run side by side. The people of every twentieth file are only looked at.
+"""
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch.nn import functional
+
+from reconstruction.detectors import BUNDLED
+from reconstruction.face_model import FaceModel
+from reconstruction.image_features import FILE, KIND, SIDE, VERSION, FeatureNet, crop, read_network
+from reconstruction.motion import motion_names
+from reconstruction.photographer import Photographer, pose_people, random_camera, random_motion
+from reconstruction.storage import write_arrays
+from reconstruction.template import Template, load_template
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK, FRAMES, PICTURE = 50, 4, 320  # people a file, frames each, pixels
+BATCH, RATE, DECAY = 128, 3e-3, 0.02
+HELD, ROUND = 20, 150
+WIDTHS, HIDDEN = (16, 32, 64, 128), 256
+
+
+def render(path: Path, first: int, seed: int) -> None:
+    """`BLOCK` people from `first` on: crops (N, SIDE, SIDE), shape (N, S), motion (N, M)."""
+    torch.set_num_threads(1)
+    template = load_template()
+    photographer, model = Photographer(template, PICTURE), FaceModel(template)
+    rows = []
+    with BUNDLED.open(tracking=True, min_confidence=0.3) as finder:
+        for person in range(first, first + BLOCK):
+            rng = np.random.default_rng([seed, person])
+            shape = rng.normal(size=template.n_shape).clip(-3, 3)
+            motion = random_motion(template, FRAMES, rng)
+            vertices = pose_people(template, np.tile(shape, (FRAMES, 1)), motion, model)
+            colours = photographer.appearance(rng)
+            camera_matrix, poses = random_camera(template, FRAMES, rng, PICTURE)
+            for t in range(FRAMES):
+                picture = photographer.photograph(
+                    vertices[t], colours, camera_matrix, poses[t], photographer.scene(rng), rng
+                )
+                finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
+                faces = finder.detect(picture)
+                if faces:
+                    rows.append((crop(picture, faces[0].points), shape, motion[t]))
+    crops, shapes, motions = (np.array(column) for column in zip(*rows, strict=True))
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(unfinished, crops=crops, shape=shapes.astype(np.float32), motion=motions.astype(np.float32))
+    unfinished.rename(path)
+
+
+def mirrored(template: Template) -> np.ndarray:
+    """(S + M, S + M): what shape and motion of a person become in a mirror."""
+    flip = np.array([-1, 1, 1])
+    skin = template.skin
+    directions = template.shapedirs
+    there = (directions[template.mirror] * flip[:, None])[skin].reshape(-1, template.n_shape)
+    shape = np.linalg.lstsq(directions[skin].reshape(-1, template.n_shape), there, rcond=None)[0]
+    names = motion_names(template)
+    motion = np.zeros((len(names), len(names)))
+    for i, name in enumerate(names):
+        other = name.replace("Left", "?").replace("Right", "Left").replace("?", "Right")
+        if name.endswith(("_x", "_y")):
+            other = {"left_eye": "right_eye", "right_eye": "left_eye"}.get(name[:-2], name[:-2]) + name[-2:]
+        motion[names.index(other), i] = -1 if name.endswith("_y") else 1
+    n = template.n_shape
+    out = np.zeros((n + len(names), n + len(names)))
+    out[:n, :n], out[n:, n:] = shape, motion
+    return out
+
+
+def disturb(crops: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Crops (B, 1, SIDE, SIDE) as other cameras, detectors, hair and hands would give them."""
+    many = len(crops)
+
+    def uniform(low: float, high: float, *size: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(many, *(size or (1, 1, 1)), generator=rng)
+
+    def some(share: float) -> torch.Tensor:
+        return (torch.rand(many, 1, 1, 1, generator=rng) < share).float()
+
+    turn, size, shift = uniform(-0.05, 0.05, 1), uniform(0.95, 1.05, 1), uniform(-0.04, 0.04, 2)
+    matrix = torch.stack([size * turn.cos(), -size * turn.sin(), size * turn.sin(), size * turn.cos()], -1)
+    grid = functional.affine_grid(
+        torch.cat([matrix.view(many, 2, 2), shift[..., None]], 2), list(crops.shape), align_corners=False
+    )
+    x = functional.grid_sample(crops, grid, padding_mode="border", align_corners=False)
+    x = 255 * (x / 255).clamp(1e-3, 1) ** uniform(0.6, 1.6)
+    place = torch.linspace(-1, 1, SIDE)
+    across, down = place[None, None, None, :], place[None, None, :, None]
+    shade = 1 + uniform(-0.3, 0.3) * across + uniform(-0.3, 0.3) * down  # light that falls off
+    x = x * shade
+    curtain = across * torch.where(uniform(-1, 1) < 0, -1.0, 1.0) > uniform(0.45, 0.9) + uniform(-0.3, 0.3) * down
+    x = torch.where((curtain.float() * some(0.3)) > 0, uniform(5, 120), x)  # hair at one side
+    lump = ((across - uniform(-1, 1)) / uniform(0.1, 0.5)) ** 2 + ((down - uniform(-0.5, 1)) / uniform(0.1, 0.5)) ** 2
+    x = torch.where(((lump < 1).float() * some(0.1)) > 0, uniform(20, 220) + 10 * across, x)  # a hand, a cup
+    blurred = functional.avg_pool2d(x, 3, 1, 1)
+    x = x + some(0.4) * uniform(0, 1) * (blurred - x)
+    return x + uniform(0, 6) * torch.randn(x.shape, generator=rng)
+
+
+def read(files: list[Path]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops (N, SIDE, SIDE) uint8 and the truth (N, S + M)."""
+    parts = [np.load(path, allow_pickle=False) for path in files]
+    truth = np.concatenate([np.hstack([part["shape"], part["motion"]]) for part in parts])
+    return torch.from_numpy(np.concatenate([part["crops"] for part in parts])), torch.from_numpy(truth)
+
+
+def learn(
+    folder: Path, steps: int, seed: int, progress: Progress, start: FeatureNet | None = None
+) -> tuple[FeatureNet, int]:
+    """The network, learnt anew or from `start` on, and how many pictures there were in the end."""
+    template = load_template()
+    n, names = template.n_shape, motion_names(template)
+    usual = np.array(random_motion(template, 20_000, np.random.default_rng(seed)))
+    mean = torch.from_numpy(np.concatenate([np.zeros(n), usual.mean(0)])).float()
+    sd = torch.from_numpy(np.concatenate([np.ones(n), usual.std(0)])).float()
+    size = np.sqrt((template.shapedirs[template.skin] ** 2).sum((0, 1)))  # components count by what they move
+    weight = np.concatenate([size / size.sum(), np.full(len(names), 1 / len(names))])
+    weight, size = torch.from_numpy(weight).float(), torch.from_numpy(size / size.sum()).float()
+    mirror = torch.from_numpy(mirrored(template)).float().T
+    torch.manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
+    network = (start or FeatureNet(len(sd), WIDTHS, HIDDEN)).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.15)
+    task = progress.add_task("learning", total=steps)
+    for first in range(0, steps, ROUND):
+        files = sorted(path for path in folder.glob("*.npz") if not path.stem.endswith(".part"))
+        held, held_truth = read([path for path in files if _is_held(path)])
+        crops, truth = read([path for path in files if not _is_held(path)])
+        network.train()
+        total = 0.0
+        for step in range(first, min(first + ROUND, steps)):
+            rows = torch.randint(len(crops), (BATCH,), generator=rng)
+            x, y = crops[rows].float()[:, None], truth[rows]
+            flip = torch.rand(BATCH, generator=rng) < 0.5
+            x[flip], y[flip] = x[flip].flip(3), y[flip] @ mirror
+            x = disturb(x, rng).contiguous(memory_format=torch.channels_last)
+            loss = ((network(x) - (y - mean) / sd).square() * weight).sum(1).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+            progress.update(task, completed=step + 1)
+        r2 = _judge(network, held, (held_truth - mean) / sd)
+        progress.console.print(
+            f"{step + 1} steps, {len(crops)} pictures: loss {total / (step + 1 - first):.3f}, R2 on people left out: "
+            f"shape {(r2[:n] * size).sum():.3f} (weighted by size), motion {r2[n:].mean():.3f}"
+        )
+    return network.eval(), len(crops)
+
+
+def _is_held(path: Path) -> bool:
+    return int(path.stem.split("-")[1]) // BLOCK % HELD == 0
+
+
+def _judge(network: FeatureNet, crops: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    network.eval()
+    with torch.no_grad():
+        said = torch.cat([network(part.float()[:, None]) for part in crops.split(BATCH)])
+    return 1 - (said - truth).square().mean(0) / truth.var(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=("render", "learn"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--people", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=901)
+    parser.add_argument("--start", type=Path, help="a network to go on from")
+    parser.add_argument("--out", type=Path, default=ROOT / "templates" / FILE)
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with Progress() as progress:
+        if arguments.task == "render":
+            firsts = range(0, arguments.people, BLOCK)
+            task = progress.add_task("rendering", total=len(firsts))
+            with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+                files = {first: folder / f"{arguments.seed}-{first:06d}.npz" for first in firsts}
+                todo = [(path, first, arguments.seed) for first, path in files.items() if not path.exists()]
+                progress.advance(task, len(files) - len(todo))
+                for done in [pool.submit(render, *each) for each in todo]:
+                    done.result()
+                    progress.advance(task)
+            return
+        start = read_network(arguments.start) if arguments.start else None
+        network, pictures = learn(folder, arguments.steps, arguments.seed, progress, start)
+    arrays = {name: value.numpy() for name, value in network.state_dict().items() if "num_batches" not in name}
+    arrays = {name: np.ascontiguousarray(value, np.float16) for name, value in arrays.items()}
+    header = {
+        "outputs": network.saying[-1].out_features, "widths": list(WIDTHS), "hidden": HIDDEN,
+        "template_sha256": load_template().sha256, "pictures": pictures, "steps": arguments.steps,
+        "seed": arguments.seed,
+    }  # fmt: skip
+    write_arrays(arguments.out, KIND, VERSION, arrays, header)
+
+
+if __name__ == "__main__":
+    main()
