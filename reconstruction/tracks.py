@@ -13,14 +13,14 @@ from reconstruction.ahead import ahead
 from reconstruction.detectors import DetectorChoice
 from reconstruction.disk_rows import DiskRows
 from reconstruction.errors import InputError
-from reconstruction.landmarks import N_POINTS, Detection
+from reconstruction.landmarks import N_POINTS, Detection, Detector, FaceCounter
 from reconstruction.occlusion import POINTS, find_covered
 from reconstruction.quality import REASONS, Verdict, judge
 from reconstruction.tracking import FaceTracker, distinct
 from reconstruction.video import Video
 
 MANY = 5  # faces looked for where there are several
-LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs as much as two frames
+LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs half a frame
 _Found = tuple[float, np.ndarray, list[Detection]]  # time_s, rgb, faces
 
 
@@ -131,15 +131,15 @@ def find_tracks(
     """Detect, judge and track the faces of a recording, holding a few frames at a time.
 
     Three threads, each a frame or two ahead of the next: one decodes and searches, one follows faces, and the caller's
-    judges, which is also where else belongs that is done face by face.
+    judges, which is the place for whatever else is done face by face.
 
     several : look for several from the start
     folder : where temporary files lie
     progress : called with frames done
     """
     out, tracker = Tracks(video.frame_rate, folder), FaceTracker()
-    searched = ((time, rgb, []) for _, time, rgb in video) if several else _search(video, detector)
-    with closing(ahead(_follow(ahead(searched), detector, several))) as followed:
+    frames = ((time, rgb, []) for _, time, rgb in video) if several else _search(video, detector)
+    with closing(ahead(frames)) as searched, closing(ahead(_follow(searched, detector, several))) as followed:
         for time, rgb, found in followed:
             faces = tracker.assign(found, time)
             out.time_s.append(time)
@@ -155,14 +155,18 @@ def find_tracks(
 
 
 def _search(video: Video, detector: DetectorChoice) -> Iterator[_Found]:
-    """Frames, and every `LOOK_EVERY_S` seconds the faces in one, until these are several."""
-    due, many = 0.0, False
-    with detector.open(tracking=False, max_faces=MANY) as search:
+    """Frames, and every `LOOK_EVERY_S` seconds the faces in one that seems to show several, until it does."""
+    due = 0.0
+    with FaceCounter() as counter, ExitStack() as opened:
+        search: Detector | None = None
         for _, time, rgb in video:
             found: list[Detection] = []
-            if not many and time >= due:
-                found, due = distinct(search.detect(rgb)), time + LOOK_EVERY_S
-                many = len(found) > 1
+            if time >= due:
+                due = time + LOOK_EVERY_S
+                if counter.count(rgb) > 1:
+                    search = search or opened.enter_context(detector.open(tracking=False, max_faces=MANY))
+                    found = distinct(search.detect(rgb))
+                    due = np.inf if len(found) > 1 else due
             yield time, rgb, found
 
 
