@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import open3d as o3d
 from scipy.spatial import ConvexHull, Delaunay
 
 from reconstruction.template import Embedding, Template
@@ -27,6 +26,8 @@ class Chart:
 
 def make_chart(template: Template) -> Chart:
     """Cast rays at the neutral mean face from a cylinder whose axis stands between the ears."""
+    import open3d as o3d  # slow to load, and not needed by who never follows skin
+
     vertices = template.v_template
     marks = template.landmarks68(vertices)
     top, bottom = marks[17:27, 1].max() + ABOVE_BROWS, marks[:17, 1].min()

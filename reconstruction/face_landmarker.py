@@ -75,7 +75,8 @@ class FaceLandmarker:
             found = self._run(rgb)
         if any(len(face) != N_POINTS for face in found):
             raise _no_landmarker(self._path, f"it gives {len(found[0])} points a face, not {N_POINTS}")
-        return largest_first([to_detection(face, 1.0, width, height) for face in found])
+        shares = (np.array([(point.x, point.y, point.z) for point in face]) for face in found)
+        return largest_first([to_detection(face, 1.0, width, height) for face in shares])
 
     def _run(self, rgb: np.ndarray) -> list[Any]:
         try:

@@ -4,12 +4,13 @@ The points and their ids are those of MediaPipe Face Mesh with refined eyes and 
 of the subject's right eye, 473..477 that of the left.
 """
 
-import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from reconstruction.mediapipe_graph import MediaPipeGraph, read_landmarks, to_float, to_messages
 from reconstruction.quiet import quiet_stderr
 
 N_POINTS = 478
@@ -29,11 +30,9 @@ IBUG68 = np.array([
 ])
 # fmt: on
 
-_GRAPH = "modules/face_landmark/face_landmark_front_cpu.binarypb"
 _LANDMARKS, _PRESENCE = "multi_face_landmarks", "facelandmarkcpu__face_presence_score"
 _DETECTION_NODE = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__TensorsToDetectionsCalculator"
 _PRESENCE_NODE = "facelandmarkcpu__ThresholdingCalculator"
-_STEP_US = 33_333  # the graph wants rising time stamps; nothing in it depends on their spacing
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ class Detector(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def to_detection(landmarks: Any, confidence: float, width: int, height: int) -> Detection:
-    """MediaPipe's landmarks of one face, shares of the picture, as a `Detection`."""
-    points = np.array([(p.x * width, p.y * height, p.z * width) for p in landmarks], np.float32)
+def to_detection(shares: np.ndarray, confidence: float, width: int, height: int) -> Detection:
+    """MediaPipe's landmarks of one face (478, 3), shares of the picture, as a `Detection`."""
+    points = (shares * np.array([width, height, width], float)).astype(np.float32)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     return Detection(points, confidence, (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
@@ -102,71 +101,40 @@ class FaceMesh:
     """
 
     def __init__(self, tracking: bool = True, max_faces: int = 1, min_confidence: float = 0.5):
-        os.environ.setdefault("GLOG_minloglevel", "3")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with quiet_stderr():
-            import mediapipe
-            from mediapipe.python._framework_bindings import resource_util
-
-            self._mediapipe: Any = mediapipe
-            root = os.path.dirname(os.path.dirname(mediapipe.__file__))
-            resource_util.set_resource_dir(root)
-            config = _configuration(os.path.join(root, "mediapipe", _GRAPH), min_confidence)
-            # MediaPipe's own FaceMesh class hides the presence score, so the same graph is run here directly
-            self._graph: Any = mediapipe.CalculatorGraph(graph_config=config)
-            self._faces: list[Any] = []
-            self._scores: list[float] = []
-            self._graph.observe_output_stream(_LANDMARKS, self._take_faces)
-            self._graph.observe_output_stream(_PRESENCE, self._take_score)
-            create = mediapipe.packet_creator
-            self._graph.start_run(
-                {
-                    "num_faces": create.create_int(max_faces),
-                    "use_prev_landmarks": create.create_bool(tracking),
-                    "with_attention": create.create_bool(True),
-                }
-            )
-            self._graph.wait_until_idle()
+        self._faces: list[bytes] = []
+        self._scores: list[float] = []
+        self._graph = MediaPipeGraph(
+            "modules/face_landmark/face_landmark_front_cpu.binarypb",
+            {_LANDMARKS: self._take_faces, _PRESENCE: self._take_score},
+            {"num_faces": max_faces, "use_prev_landmarks": tracking, "with_attention": True},
+            lambda config: _set_thresholds(config, min_confidence),
+        )
         self._min_confidence = min_confidence
-        self._time = 0
         self._quiet = True
 
-    def _take_faces(self, _: str, packet: Any) -> None:
-        self._faces = self._mediapipe.packet_getter.get_proto_list(packet)
+    def _take_faces(self, packet: Any) -> None:
+        self._faces = to_messages(packet)
 
-    def _take_score(self, _: str, packet: Any) -> None:
-        self._scores.append(self._mediapipe.packet_getter.get_float(packet))
+    def _take_score(self, packet: Any) -> None:
+        self._scores.append(to_float(packet))
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """Faces in a frame (H, W, 3) uint8, the largest first."""
         height, width = rgb.shape[:2]
-        mp = self._mediapipe
-        image = mp.packet_creator.create_image_frame(
-            data=np.ascontiguousarray(rgb), image_format=mp.ImageFormat.SRGB, copy=True
-        )
         self._faces, self._scores = [], []
-        self._time += _STEP_US
-        if self._quiet:  # the networks are set up, loudly, on the first frame and for the first face
-            with quiet_stderr():
-                self._run(image)
-            self._quiet = not self._faces
-        else:
-            self._run(image)
+        # the networks are set up, loudly, on the first frame and for the first face
+        with quiet_stderr() if self._quiet else nullcontext():
+            self._graph.run(rgb)
+        self._quiet = self._quiet and not self._faces
         # one score for every crop looked at, in the order of the faces; those below the threshold gave no face
         scores = [s for s in self._scores if s > self._min_confidence]
         scores += [self._min_confidence] * (len(self._faces) - len(scores))
         pairs = zip(self._faces, scores, strict=False)
-        return largest_first([to_detection(face.landmark, float(score), width, height) for face, score in pairs])
-
-    def _run(self, image: Any) -> None:
-        self._graph.add_packet_to_input_stream("image", image.at(self._time))
-        self._graph.wait_until_idle()
+        return largest_first([to_detection(read_landmarks(face), score, width, height) for face, score in pairs])
 
     def close(self) -> None:
         """Free the networks."""
-        if self._graph is not None:
-            self._graph.close()
-            self._graph = None
+        self._graph.close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,17 +143,41 @@ class FaceMesh:
         self.close()
 
 
-def _configuration(path: str, threshold: float) -> Any:
-    """The expanded graph at `path` with the face detector's and the landmark network's thresholds set."""
+class FaceCounter:
+    """How many faces a frame shows, by the face detector alone that `FaceMesh` begins with; a context manager. It
+    takes a third of the time, and may count what turns out to be none.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._graph = MediaPipeGraph(
+            "modules/face_detection/face_detection_short_range_cpu.binarypb", {"detections": self._take}
+        )
+        self._quiet = True
+
+    def _take(self, packet: Any) -> None:
+        self._count = len(to_messages(packet))
+
+    def count(self, rgb: np.ndarray) -> int:
+        """Faces in a frame (H, W, 3) uint8."""
+        self._count = 0
+        with quiet_stderr() if self._quiet else nullcontext():  # the network is set up, loudly, on the first frame
+            self._graph.run(rgb)
+        self._quiet = False
+        return self._count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._graph.close()
+
+
+def _set_thresholds(config: Any, threshold: float) -> None:
+    """Set the face detector's and the landmark network's thresholds."""
     from mediapipe.calculators.tensor.tensors_to_detections_calculator_pb2 import TensorsToDetectionsCalculatorOptions
     from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
-    from mediapipe.framework import calculator_pb2
-    from mediapipe.python._framework_bindings import validated_graph_config
 
-    validated = validated_graph_config.ValidatedGraphConfig()
-    validated.initialize(binary_graph_path=path)
-    config = calculator_pb2.CalculatorGraphConfig()
-    config.ParseFromString(validated.binary_config)
     changes = {
         _DETECTION_NODE: (TensorsToDetectionsCalculatorOptions, "min_score_thresh"),
         _PRESENCE_NODE: (ThresholdingCalculatorOptions, "threshold"),
@@ -196,4 +188,3 @@ def _configuration(path: str, threshold: float) -> Any:
             options = kind.FromString(packed.value)
             setattr(options, field, threshold)
             packed.value = options.SerializeToString()
-    return config

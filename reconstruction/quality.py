@@ -6,6 +6,7 @@ the whole recording, and the last by the fit. Every limit is a named constant be
 people: a sharp, frontal webcam face has to pass whole.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -89,9 +90,10 @@ def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
     x, y = detection.points[:, 0], detection.points[:, 1]
     outside = float(((x < 0) | (y < 0) | (x >= width) | (y >= height)).mean())
     yaw, pitch = head_angles(detection.points)
+    interocular = detection.interocular
     measures = {
         "confidence": detection.confidence,
-        "interocular": detection.interocular,
+        "interocular": interocular,
         "outside": outside,
         "yaw": yaw,
         "pitch": pitch,
@@ -116,7 +118,7 @@ def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
     weights = {
         "low confidence": _ramp(detection.confidence, *MIN_CONFIDENCE),
         # turned heads bring the eyes together in the picture without being farther away
-        "too small": _ramp(detection.interocular / max(np.cos(yaw), 0.3), *MIN_INTEROCULAR),
+        "too small": _ramp(interocular / max(math.cos(yaw), 0.3), *MIN_INTEROCULAR),
         "cut off": _ramp(outside, *MAX_OUTSIDE),
         "extreme pose": _ramp(abs(yaw), *MAX_YAW) * _ramp(abs(pitch), *MAX_PITCH),
         "too dark": _ramp(brightness, dark, dim) * (flat if brightness < 128 else 1),
@@ -129,7 +131,7 @@ def judge(rgb: np.ndarray, detection: Detection | None) -> Verdict:
     for reason, weight in weights.items():
         if weight <= 0:
             return Verdict(reason, 0.0, measures, colours)
-    return Verdict("ok", float(np.prod(list(weights.values()))), measures, colours)
+    return Verdict("ok", float(math.prod(weights.values())), measures, colours)
 
 
 def count_reasons(codes: np.ndarray) -> dict[str, int]:
@@ -140,7 +142,7 @@ def count_reasons(codes: np.ndarray) -> dict[str, int]:
 
 def _ramp(value: float, zero: float, one: float) -> float:
     """0 at or beyond `zero`, 1 at or beyond `one`, a straight line between; `zero` may be the larger."""
-    return float(np.clip((value - zero) / (one - zero), 0, 1))
+    return min(max((value - zero) / (one - zero), 0.0), 1.0)
 
 
 def _face_crop(rgb: np.ndarray, detection: Detection) -> tuple[np.ndarray | None, np.ndarray]:

@@ -1,5 +1,6 @@
 """Who is who from frame to frame: faces joined into tracks by place and size."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,20 +17,24 @@ SAME = 0.35  # faces of a frame nearer than this are one face found twice
 
 @dataclass(frozen=True)
 class _Place:
-    """centre : (2,) pixels; size : pixels, the root of the box's area; time_s : when"""
+    """x, y : of the centre, pixels; size : pixels, the root of the box's area; time_s : when"""
 
-    centre: np.ndarray
+    x: float
+    y: float
     size: float
     time_s: float
 
     @classmethod
     def of(cls, face: Detection, time_s: float = 0.0) -> "_Place":
         x0, y0, x1, y1 = face.box
-        return cls(np.array([x0 + x1, y0 + y1]) / 2, max(face.area, 1.0) ** 0.5, time_s)
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, math.sqrt(max(face.area, 1.0)), time_s)
+
+    def apart(self, other: "_Place") -> float:
+        """Pixels between the centres."""
+        return math.hypot(self.x - other.x, self.y - other.y)
 
     def distance(self, other: "_Place") -> float:
-        apart = np.linalg.norm(self.centre - other.centre) / np.sqrt(self.size * other.size)
-        return float(apart + GROWTH * abs(np.log(self.size / other.size)))
+        return self.apart(other) / math.sqrt(self.size * other.size) + GROWTH * abs(math.log(self.size / other.size))
 
 
 class FaceTracker:
@@ -51,7 +56,7 @@ class FaceTracker:
         )
         far = cost > np.array([REACH + SPEED * (time_s - last.time_s) for last in self._last])
         # out of reach costs so much that it is only taken where nothing else is left, and then undone
-        pairs = np.column_stack(linear_sum_assignment(np.where(far, 1e6, cost)))
+        pairs = zip(*linear_sum_assignment(np.where(far, 1e6, cost)), strict=True)
         track = {int(i): int(j) for i, j in pairs if not far[i, j]}
         out = {}
         for i, (face, place) in enumerate(zip(faces, places, strict=True)):
@@ -68,6 +73,6 @@ def distinct(faces: list[Detection]) -> list[Detection]:
     out: list[Detection] = []
     for face in faces:
         place = _Place.of(face)
-        if all(np.linalg.norm(place.centre - other.centre) > SAME * other.size for other in map(_Place.of, out)):
+        if all(place.apart(other) > SAME * other.size for other in map(_Place.of, out)):
             out.append(face)
     return out

@@ -1,26 +1,28 @@
 """Every face of a recording, frame by frame: detected, judged, joined into tracks, and kept on disk."""
 
 from array import array
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from reconstruction.ahead import ahead
 from reconstruction.detectors import DetectorChoice
 from reconstruction.disk_rows import DiskRows
 from reconstruction.errors import InputError
 from reconstruction.image_features import SIDE, crop
-from reconstruction.landmarks import N_POINTS, Detection, Detector
+from reconstruction.landmarks import N_POINTS, Detection, Detector, FaceCounter
 from reconstruction.occlusion import POINTS, find_covered
 from reconstruction.quality import REASONS, Verdict, judge
 from reconstruction.tracking import FaceTracker, distinct
 from reconstruction.video import Video
 
 MANY = 5  # faces looked for where there are several
-LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs as much as two frames
+LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs half a frame
+_Found = tuple[float, np.ndarray, list[Detection]]  # time_s, rgb, faces
 
 
 @dataclass
@@ -134,32 +136,20 @@ def find_tracks(
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tracks:
-    """Detect, judge and track the faces of a recording, holding one frame at a time.
+    """Detect, judge and track the faces of a recording, holding a few frames at a time.
 
-    Looking for several faces in every frame makes the detector half as slow again, so one is followed until a search
-    every `LOOK_EVERY_S` seconds finds others.
+    Three threads, each a frame or two ahead of the next: one decodes and searches, one follows faces, and the caller's
+    judges, which is the place for whatever else is done face by face.
 
     several : look for several from the start
     folder : where temporary files lie
     progress : called with frames done
     """
     out, tracker = Tracks(video.frame_rate, folder), FaceTracker()
-    searched = -np.inf
-    with ExitStack() as open_detectors:
-
-        def start(many: int, tracking: bool = True) -> Detector:
-            return open_detectors.enter_context(detector.open(tracking=tracking, max_faces=many))
-
-        follow = start(MANY if several else 1)
-        search = None if several else start(MANY, tracking=False)
-        for _, time, rgb in video:
-            found = []
-            if search is not None and time - searched >= LOOK_EVERY_S:
-                searched, found = time, distinct(search.detect(rgb))
-                if len(found) > 1:
-                    search, follow = None, start(MANY)
-            # the search sees more than one who follows does at first: pictures have no second frame
-            faces = tracker.assign(distinct(follow.detect(rgb)) or found, time)
+    frames = ((time, rgb, []) for _, time, rgb in video) if several else _search(video, detector)
+    with closing(ahead(frames)) as searched, closing(ahead(_follow(searched, detector, several))) as followed:
+        for time, rgb, found in followed:
+            faces = tracker.assign(found, time)
             out.time_s.append(time)
             out.shown.append(len(faces))
             for track, face in faces.items():
@@ -170,3 +160,34 @@ def find_tracks(
             if progress:
                 progress(len(out.time_s))
     return out
+
+
+def _search(video: Video, detector: DetectorChoice) -> Iterator[_Found]:
+    """Frames, and every `LOOK_EVERY_S` seconds the faces in one that seems to show several, until it does."""
+    due = 0.0
+    with FaceCounter() as counter, ExitStack() as opened:
+        search: Detector | None = None
+        for _, time, rgb in video:
+            found: list[Detection] = []
+            if time >= due:
+                due = time + LOOK_EVERY_S
+                if counter.count(rgb) > 1:
+                    search = search or opened.enter_context(detector.open(tracking=False, max_faces=MANY))
+                    found = distinct(search.detect(rgb))
+                    due = np.inf if len(found) > 1 else due
+            yield time, rgb, found
+
+
+def _follow(searched: Iterator[_Found], detector: DetectorChoice, several: bool) -> Iterator[_Found]:
+    """Frames with the faces in each.
+
+    Looking for several in every frame makes the detector half as slow again, so one is followed until the search shows
+    others.
+    """
+    with ExitStack() as opened:
+        follow = opened.enter_context(detector.open(max_faces=MANY if several else 1))
+        for time, rgb, found in searched:
+            if len(found) > 1:
+                follow = opened.enter_context(detector.open(max_faces=MANY))
+            # the search sees more than one who follows does at first: pictures have no second frame
+            yield time, rgb, distinct(follow.detect(rgb)) or found

@@ -1,5 +1,7 @@
 """Several people in a recording: each stays who he is, and the one asked for is followed."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from reconstruction.camera import default_camera_matrix
 from reconstruction.detectors import BUNDLED
 from reconstruction.errors import InputError
+from reconstruction.landmarks import FaceCounter, FaceMesh
 from reconstruction.pipeline import reconstruct
 from reconstruction.quality import REASONS
 from reconstruction.rendering import Renderer
-from reconstruction.tracks import find_tracks
+from reconstruction.tracks import MANY, find_tracks
 from reconstruction.video import open_video
 from reconstruction.video_writer import VideoWriter
 
@@ -75,6 +78,47 @@ def test_a_face_that_is_not_there_is_refused(two_people, face_video):
     with pytest.raises(InputError, match="expected a face from 1"):
         reconstruct(two_people, face=0)
     assert reconstruct(face_video, face=1, quality="fast").valid.sum() == 5, "the only one is the first"
+
+
+def test_who_comes_later_is_found_by_the_next_search(two_people, tmp_path):
+    together, alone = (next(rgb for i, _, rgb in open_video(two_people) if i == t) for t in (GONE - 1, GONE))
+    path, came = tmp_path / "later.mp4", 25
+    with VideoWriter(path, *SIZE, 10) as film:
+        for t in range(45):
+            film.write(together if t >= came else alone)
+    with find_tracks(open_video(path), BUNDLED) as tracks:
+        assert list(tracks.shown) == [1] * 40 + [2] * 5, "looked for every two seconds"
+        assert list(tracks.tracks[1].frames) == list(range(40, 45))
+
+
+def test_a_counter_of_faces_counts_what_the_mesh_finds(two_people, grey_video):
+    counts = {}
+    with FaceCounter() as counter, FaceMesh(tracking=False, max_faces=MANY) as mesh:
+        for path in (two_people, grey_video):
+            for i, _, rgb in open_video(path, 5):
+                counts[path, i] = counter.count(rgb)
+                assert counts[path, i] == len(mesh.detect(rgb))
+    assert set(counts.values()) == {0, 1, 2}
+
+
+def test_errors_end_all_threads(two_people, tmp_path):
+    before = set(threading.enumerate())
+    writer = cv2.VideoWriter(str(tmp_path / "whole.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, SIZE)
+    for _, _, rgb in open_video(two_people):
+        writer.write(rgb)
+    writer.release()
+    content = (tmp_path / "whole.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"expected 12 frames in .*cut\.avi, but the file ends after"):
+        find_tracks(open_video(tmp_path / "cut.avi"), BUNDLED)
+
+    def stop(done):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_tracks(open_video(two_people), BUNDLED, progress=stop)
+    assert set(threading.enumerate()) == before
 
 
 def test_five_real_people_who_move(shared_data, tmp_path):
