@@ -13,7 +13,8 @@ import torch
 from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
-from reconstruction.camera import FOCAL_FRAMES, estimate_camera_matrix, head_pose, spread_frames
+from reconstruction.camera import head_pose, spread_frames
+from reconstruction.pose import FOCAL_FRAMES, estimate_camera_matrix
 from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
 from reconstruction.projection import PointModel
@@ -23,6 +24,7 @@ from reconstruction.template import Template
 CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
 # independent evidence of the identity. Chosen on renders of people that no calibration has seen.
 AT_ONCE = 256  # frames aligned at once
+_PENALTY = 0.1  # of leaving the box, in `into_box`; any gives the same answer, this one soonest
 SMOOTH_S = 0.28  # seconds, see `smooth`
 
 
@@ -88,21 +90,32 @@ class Regressor:
         return (aligned.reshape(len(aligned), -1) - c.mean) @ c.basis - pose_features(rotation) @ c.pose_effect.T
 
 
-def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
+def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, rounds: int = 200) -> np.ndarray:
     """The points nearest to `motion` (T, M) by `precision`, (M, M) or one a frame (T, M, M), whose first `bounded`
-    entries lie in 0..1: coordinate descent, which converges because the problem is convex and the box separable.
+    entries lie in 0..1: the alternating direction method of multipliers with over-relaxation (Boyd et al. 2011), in
+    units in which the precision's diagonal is 1.
     """
-    pull, out = (motion[:, None] @ precision)[:, 0], motion.copy()
-    out[:, :bounded] = out[:, :bounded].clip(0, 1)
-    for _ in range(sweeps):
-        before = out.copy()
-        for i in range(motion.shape[1]):
-            column = precision[..., i]
-            value = out[:, i] + (pull[:, i] - (out * column).sum(1)) / column[..., i]
-            out[:, i] = value.clip(0, 1) if i < bounded else value
-        if np.abs(out - before).max() < 1e-4:
+    unit = 1 / np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
+    scaled = precision * unit[..., None] * unit[..., None, :]
+    solve = np.linalg.inv(scaled + _PENALTY * np.eye(motion.shape[1]))
+    low, high = np.full((2, motion.shape[1]), [[-np.inf], [np.inf]])
+    low[:bounded], high[:bounded] = 0, 1
+    low, high = low / unit, high / unit
+
+    def times(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        return rows @ matrix if matrix.ndim == 2 else (rows[:, None] @ matrix)[:, 0]
+
+    pull = times(motion / unit, scaled)
+    inside = (motion / unit).clip(low, high)
+    push = np.zeros_like(inside)
+    for _ in range(rounds):
+        free = times(pull + _PENALTY * (inside - push), solve)
+        beyond = 1.7 * free - 0.7 * inside + push
+        before, inside = inside, beyond.clip(low, high)
+        push = beyond - inside
+        if max(np.abs(inside - before).max(), np.abs(free - inside).max()) < 1e-3:
             break
-    return out
+    return inside * unit
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ nothing moves, where it is not (the contour of a face, the height of brows) the 
 by all frames, whose own parameters are eliminated from the normal equations (a Schur complement).
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from reconstruction.camera import FACING, solve_pose
+from reconstruction.camera import spread_frames
 from reconstruction.disk_rows import DiskRows
+from reconstruction.pose import solve_poses
 from reconstruction.projection import PointModel, View
 from reconstruction.template import Template
 
@@ -22,9 +21,10 @@ SHAPE_STIFFNESS, MOTION_STIFFNESS = 1.5, 5.0  # the regressor knows the face bet
 # better and the truth worse.
 OUTLIER = 3.0  # a frame whose points lie so many times farther off than the median frame's is left out
 STEPS = 2
+ROUNDS = 2
+SPREAD, LEAST, MOST = 4, 8, 48
 THIN = 4  # one in so many of the points is used: neighbours err alike, and all of them say no more of renders
 FRAMES_AT_ONCE = 32
-_UNSOLVED = np.block([[FACING, np.c_[[0.0, 0.0, 0.6]]], [np.zeros((1, 3)), np.ones((1, 1))]])
 
 
 def refine(
@@ -48,52 +48,90 @@ def refine(
     point_sd : (478,) metres, how far each lies from the true one; camera_matrix : (3, 3)
     independent : number of independent frames
     """
-    seen = fitted_points(template)
-    model = PointModel(template, template.landmarks478.of(seen)).float()
-    s_prior, s_precision = torch.from_numpy(shape), torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
-    m_prior = torch.from_numpy(motion).float()
-    m_precision = torch.from_numpy(motion_precision * MOTION_STIFFNESS).float()
-    root = torch.from_numpy(point_weight(point_sd[seen])).float()[:, None]
-    share = min(1.0, independent / len(motion))  # what a frame counts as evidence of the identity
+    refiner = Refiner(template, shape_precision, motion_precision, point_sd, camera_matrix)
+    s, m = torch.from_numpy(shape), torch.from_numpy(motion).float()
     parts = [slice(i, min(i + FRAMES_AT_ONCE, len(frames))) for i in range(0, len(frames), FRAMES_AT_ONCE)]
-
-    def target(part: slice) -> Tensor:
-        return torch.from_numpy(points[frames[part]][:, seen, :2].astype(np.float32))
-
-    s, m = s_prior.clone(), m_prior.clone()
-    view, error = _start(model, s, m, target, parts, camera_matrix)
-    trusted = (error <= OUTLIER * error.median()) & (view.translation[:, 2] > 0)
-    own = 6 + motion.shape[1]
-    for step in range(STEPS + 1):
-        together = step < STEPS  # the last time the frames' own parameters alone follow the shape that was found
-        total, right = s_precision.clone(), s_precision @ (s_prior - s)
-        for part in parts:
-            here = view.frames(part)
-            place, by_motion, by_shape = model.derivatives(s.float(), m[part], by_shape=together)
-            columns = [here.derivative_by_pose(place, place.mean(1)), here.derivative(place, by_motion)]
-            derivative = torch.cat([*columns, here.derivative(place, by_shape)], 3) * root[..., None]
-            derivative = derivative.flatten(1, 2)
-            rest = (here.residual(target(part), place) * root).flatten(1)[..., None]
-            matrix, vector = derivative.mT @ derivative, (derivative.mT @ rest)[..., 0]
-            matrix[:, 6:own, 6:own] += m_precision
-            vector[:, 6:own] += (m_prior[part] - m[part]) @ m_precision
-            cross = matrix[:, :own, own:]
-            answer = torch.linalg.solve(matrix[:, :own, :own], torch.cat([cross, vector[:, :own, None]], 2))
-            if together:
-                evidence = share * trusted[part].float()
-                reduced = torch.cat([matrix[:, own:, own:], vector[:, own:, None]], 2) - cross.mT @ answer
-                reduced = torch.einsum("t,tij->ij", evidence, reduced).double()
-                total, right = total + reduced[:, :-1], right + reduced[:, -1]
-            moved = here.moved(place.mean(1), answer[:, :6, -1])
-            view.rotation[part], view.translation[part] = moved.rotation, moved.translation
-            m[part] += answer[:, 6:, -1]
-            m[part, : template.n_bounded] = m[part, : template.n_bounded].clamp(0, 1)
-        if together:
-            s = s + torch.linalg.solve(total, right)
-    camera_from_head = np.tile(np.eye(4), (len(motion), 1, 1))
-    camera_from_head[:, :3, :3], camera_from_head[:, :3, 3] = view.rotation.numpy(), view.translation.numpy()
+    starts = [refiner.start(s, m[part], points[frames[part]]) for part in parts]
+    view = View(refiner.camera_matrix, *(torch.cat([getattr(v, n) for v, _ in starts]) for n in ("rotation", "translation")))
+    error = torch.cat([e for _, e in starts])
+    trusted = error <= OUTLIER * error.nanmedian()
+    few = np.flatnonzero(trusted)
+    few = few[spread_frames(len(few), int(np.clip(SPREAD * independent, LEAST, MOST)))]
+    s, information = refiner.identity(s, m[few], view.frames(few), points[frames[few]], independent)
+    refiner.information = information
+    camera_from_head = np.tile(np.eye(4), (len(frames), 1, 1))
+    for part in parts:
+        m[part], here = refiner.follow(s, m[part], view.frames(part), points[frames[part]])
+        camera_from_head[part, :3, :3], camera_from_head[part, :3, 3] = here.rotation.numpy(), here.translation.numpy()
     camera_from_head[~trusted.numpy()] = np.nan
     return s.numpy(), m.double().numpy(), camera_from_head
+
+
+class Refiner:
+    def __init__(self, template, shape_precision, motion_precision, point_sd, camera_matrix):
+        self.seen = fitted_points(template)
+        self.model = PointModel(template, template.landmarks478.of(self.seen)).float()
+        self.camera_matrix = torch.from_numpy(camera_matrix).float()
+        self.shape_precision = torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
+        self.motion_precision = torch.from_numpy(motion_precision * MOTION_STIFFNESS).float()
+        self.root = torch.from_numpy(point_weight(point_sd[self.seen])).float()
+        self.bounded = template.n_bounded
+
+    def pixels(self, points):
+        return torch.from_numpy(points[:, self.seen, :2].astype(np.float32))
+
+    def start(self, shape, motion, points) -> tuple[View, Tensor]:
+        pixels = self.pixels(points)
+        with torch.no_grad():
+            places = self.model.points(shape.float(), motion)
+        view, solved = solve_poses(places, pixels, self.camera_matrix)
+        error = view.residual(pixels, places).square().mean((1, 2)).sqrt()
+        return view, torch.where(solved, error, torch.nan)
+
+    def identity(self, s_prior, m_prior, view, points, independent):
+        s, m = s_prior, m_prior
+        pixels = self.pixels(points)
+        share = min(1.0, independent / len(m))
+        own = 6 + m.shape[1]
+        for _ in range(STEPS):
+            total, right = self.shape_precision.clone(), self.shape_precision @ (s_prior - s)
+            place, by_motion, by_shape = self.model.derivatives(s.float(), m)
+            about = place.mean(1)
+            columns = [view.derivative_by_pose(place, about), view.derivative(place, torch.cat([by_motion, by_shape], 3))]
+            derivative = torch.cat(columns, 3) * self.root[:, None, None]
+            derivative = derivative.flatten(1, 2)
+            rest = (view.residual(pixels, place) * self.root[:, None]).flatten(1)[..., None]
+            matrix, vector = derivative.mT @ derivative, (derivative.mT @ rest)[..., 0]
+            matrix[:, 6:own, 6:own] += self.motion_precision
+            vector[:, 6:own] += (m_prior - m) @ self.motion_precision
+            cross = matrix[:, :own, own:]
+            answer = torch.linalg.solve(matrix[:, :own, :own], torch.cat([cross, vector[:, :own, None]], 2))
+            reduced = torch.cat([matrix[:, own:, own:], vector[:, own:, None]], 2) - cross.mT @ answer
+            reduced = share * reduced.sum(0).double()
+            total, right = total + reduced[:, :-1], right + reduced[:, -1]
+            view = view.moved(about, answer[:, :6, -1])
+            m = m + answer[:, 6:, -1]
+            m[:, : self.bounded] = m[:, : self.bounded].clamp(0, 1)
+            s = s + torch.linalg.solve(total, right)
+        by_pose, between = matrix[:, :6, :6], matrix[:, :6, 6:own]
+        information = (matrix[:, 6:own, 6:own] - between.mT @ torch.linalg.solve(by_pose, between)).mean(0)
+        return s, information
+
+    def follow(self, shape, m_prior, view, points):
+        pixels, m = self.pixels(points), m_prior
+        weight = self.root**2
+        inverse = torch.linalg.inv(self.information)
+        for _ in range(ROUNDS):
+            m = m.detach().requires_grad_()
+            place = self.model.points(shape.float(), m)
+            with torch.no_grad():
+                view = view.closer(place, pixels, weight)
+                force = view.pull(place, weight[:, None] * view.residual(pixels, place))
+                (gradient,) = torch.autograd.grad(place, m, force)
+                m = m + (gradient + (m_prior - m) @ self.motion_precision) @ inverse
+                m[:, : self.bounded] = m[:, : self.bounded].clamp(0, 1)
+        with torch.no_grad():
+            return m, view.closer(self.model.points(shape.float(), m), pixels, weight)
 
 
 def fitted_points(template: Template) -> np.ndarray:
@@ -106,33 +144,3 @@ def point_weight(point_sd: np.ndarray) -> np.ndarray:
     """What residuals of K points, metres, are multiplied by, (K,)."""
     return np.sqrt(POINTS_COUNT / len(point_sd)) / point_sd
 
-
-def _start(
-    model: PointModel,
-    shape: Tensor,
-    motion: Tensor,
-    target: Callable[[slice], Tensor],
-    parts: list[slice],
-    camera_matrix: np.ndarray,
-) -> tuple[View, Tensor]:
-    """Head poses of the regressor's points alone, and how far off (U,), metres, the points then are.
-
-    A frame that cannot be solved starts from the one before.
-    """
-    poses: list[np.ndarray] = []
-    matrix = torch.tensor(camera_matrix, dtype=torch.float32)
-    errors = []
-    for part in parts:
-        with torch.no_grad():
-            places, there = model.points(shape.float(), motion[part]), target(part)
-        for place, pixels in zip(places.numpy(), there.numpy(), strict=True):
-            before = poses[-1] if poses else None
-            pose = solve_pose(place, pixels, camera_matrix, before)
-            if pose is None and before is not None:
-                pose = solve_pose(place, pixels, camera_matrix)
-            poses.append(pose if pose is not None else before if before is not None else _UNSOLVED)
-        here = torch.from_numpy(np.array(poses[part])).float()
-        view = View(matrix, here[:, :3, :3], here[:, :3, 3])
-        errors.append(view.residual(there, places).square().mean((1, 2)).sqrt())
-    stacked = torch.from_numpy(np.array(poses)).float()
-    return View(matrix, stacked[:, :3, :3].clone(), stacked[:, :3, 3].clone()), torch.cat(errors)
