@@ -14,9 +14,9 @@ from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import head_pose, spread_frames
-from reconstruction.pose import FOCAL_FRAMES, estimate_camera_matrix
 from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
+from reconstruction.pose import FOCAL_FRAMES, estimate_camera_matrix
 from reconstruction.projection import PointModel
 from reconstruction.refinement import fitted_points, refine
 from reconstruction.template import Template

@@ -42,7 +42,7 @@ def _far_away(points: Tensor, rays: Tensor, camera_matrix: Tensor) -> View:
     """
     middle, target = points.mean(1), rays.mean(1)
     apart, across = points - middle[:, None], rays - target[:, None]
-    affine = torch.linalg.solve_ex(apart.mT @ apart, apart.mT @ across)[0].mT.nan_to_num()
+    affine = torch.linalg.solve_ex(apart.mT @ apart, apart.mT @ across)[0].mT.nan_to_num(0, 0, 0)
     u, scale, vt = torch.linalg.svd(affine, full_matrices=False)
     rows = u @ vt
     rotation = torch.cat([rows, torch.linalg.cross(rows[:, :1], rows[:, 1:])], 1)
@@ -60,15 +60,15 @@ def estimate_camera_matrix(points: np.ndarray, pixels: np.ndarray, width: int, h
     """
     chosen = spread_frames(len(points), FOCAL_FRAMES)
     grid = np.geomspace(*FOCAL_RANGE, _FOCAL_STEPS)
-    places, seen = (torch.from_numpy(a[chosen].astype(np.float64)) for a in (points, pixels))
-    centred = seen - torch.from_numpy(default_camera_matrix(width, height)[:2, 2])
-    focal = torch.from_numpy(grid * max(width, height))[:, None, None, None]
+    places, seen = (torch.from_numpy(a[chosen].astype(np.float32)) for a in (points, pixels))
+    centred = seen - torch.from_numpy(default_camera_matrix(width, height)[:2, 2]).float()
+    focal = torch.from_numpy(grid * max(width, height)).float()[:, None, None, None]
     rays, repeated = (centred / focal).flatten(0, 1), places.repeat(len(grid), 1, 1)
-    view, solved = solve_poses(repeated, rays, torch.eye(3, dtype=torch.float64))
+    view, solved = solve_poses(repeated, rays, torch.eye(3))
     camera = repeated @ view.rotation.mT + view.translation[:, None]
     apart = (camera[..., :2] / camera[..., 2:] - rays).unflatten(0, (len(grid), -1)) * focal
     error = apart.norm(dim=3) / (seen[..., 1].amax(1) - seen[..., 1].amin(1))[:, None]
-    losses = error.clamp(max=_FARTHEST).square().mean((1, 2)).numpy()
+    losses = error.clamp(max=_FARTHEST).square().double().mean((1, 2)).numpy()
     losses[~solved.unflatten(0, (len(grid), -1)).all(1).numpy() | ~np.isfinite(losses)] = np.inf
     best = int(np.argmin(losses))
     if not np.isfinite(losses[best]):

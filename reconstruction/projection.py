@@ -3,6 +3,7 @@
 Arrays are torch, float64: T frames, K points, S shape, M motion parameters.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,8 +64,21 @@ class View:
     def __init__(self, camera_matrix: Tensor, rotation: Tensor, translation: Tensor):
         self.camera_matrix, self.rotation, self.translation = camera_matrix, rotation, translation
 
-    def frames(self, part: slice) -> "View":
-        return View(self.camera_matrix, self.rotation[part], self.translation[part])
+    @classmethod
+    def empty(cls, camera_matrix: Tensor, count: int) -> "View":
+        """A view of so many frames, to be set."""
+        return cls(camera_matrix, camera_matrix.new_empty(count, 3, 3), camera_matrix.new_empty(count, 3))
+
+    def __getitem__(self, frames: slice | np.ndarray | Tensor) -> "View":
+        return View(self.camera_matrix, self.rotation[frames], self.translation[frames])
+
+    def __setitem__(self, frames: slice, view: "View") -> None:
+        self.rotation[frames], self.translation[frames] = view.rotation, view.translation
+
+    def camera_from_head(self) -> np.ndarray:
+        """(T, 4, 4)."""
+        above = torch.cat([self.rotation, self.translation[..., None]], 2).double().numpy()
+        return np.concatenate([above, np.tile([[[0.0, 0.0, 0.0, 1.0]]], (len(above), 1, 1))], 1)
 
     def residual(self, pixels: Tensor, points: Tensor) -> Tensor:
         """Detector's (T, K, 2) pixels minus projected `points` (T, K, 3), head frame: (T, K, 2), metres."""
@@ -78,7 +92,9 @@ class View:
     def derivative(self, points: Tensor, by: Tensor) -> Tensor:
         """How projected points move (T, K, 2, N), metres, given how they move in the head frame, `by` (T, K, 3, N)."""
         camera = points @ self.rotation.mT + self.translation[:, None]
-        return _through(camera, torch.einsum("tij,tkjn->tkin", self.rotation, by))
+        depth, turn = camera[..., 2:, None], self.rotation[:, None]
+        lens = turn[..., :2, :] - camera[..., :2, None] / depth * turn[..., 2:, :]
+        return (lens * (depth.mean(1, keepdim=True) / depth)) @ by
 
     def derivative_by_pose(self, points: Tensor, about: Tensor) -> Tensor:
         """(T, K, 2, 6), by a turn about `about` (T, 3), head frame, in camera axes, radians, and a shift, metres."""
@@ -118,10 +134,3 @@ class View:
         middle = (self.rotation @ about[..., None])[..., 0]
         translation = self.translation + step[:, 3:] + middle - (turn @ middle[..., None])[..., 0]
         return View(self.camera_matrix, turn @ self.rotation, translation)
-
-
-def _through(camera: Tensor, by: Tensor) -> Tensor:
-    """Perspective: (T, K, 3) camera frame, by (T, K, 3, N), to (T, K, 2, N)."""
-    depth = camera[..., 2:].mean(1, keepdim=True)[..., None]
-    flat = by[..., :2, :] - (camera[..., :2] / camera[..., 2:])[..., None] * by[..., 2:, :]
-    return flat * depth / camera[..., 2:, None]
