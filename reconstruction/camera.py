@@ -1,7 +1,7 @@
 """Pinhole camera without distortion, and the pose of a head before it. OpenCV's frame: x right, y down, z forward."""
 
-import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from reconstruction.errors import InputError
 
@@ -60,26 +60,30 @@ def project(points: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.
 
 
 def rotation_from_axis_angle(axis_angle: np.ndarray) -> np.ndarray:
-    """(3,) radians to (3, 3)."""
-    return cv2.Rodrigues(np.asarray(axis_angle, np.float64))[0]
+    """(..., 3) radians to (..., 3, 3)."""
+    axis_angle = np.asarray(axis_angle, np.float64)
+    return Rotation.from_rotvec(axis_angle.reshape(-1, 3)).as_matrix().reshape(*axis_angle.shape, 3)
 
 
 def axis_angle_from_rotation(rotation: np.ndarray) -> np.ndarray:
-    """(3, 3) to (3,) radians."""
-    return cv2.Rodrigues(np.asarray(rotation, np.float64))[0][:, 0]
+    """(..., 3, 3) to (..., 3) radians."""
+    rotation = np.asarray(rotation, np.float64)
+    return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_rotvec().reshape(rotation.shape[:-1])
 
 
 def camera_from_head(pose: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) from a FaceSequence's head pose (3,), axis-angle against a face looking into the camera, and place."""
-    out = np.eye(4)
-    out[:3, :3] = FACING @ rotation_from_axis_angle(pose)
-    out[:3, 3] = translation
+    """(..., 4, 4) from a FaceSequence's head pose (..., 3), axis-angle against a face looking into the camera, and
+    place (..., 3).
+    """
+    rotation = FACING @ rotation_from_axis_angle(pose)
+    out = np.zeros((*rotation.shape[:-2], 4, 4))
+    out[..., :3, :3], out[..., :3, 3], out[..., 3, 3] = rotation, translation, 1
     return out
 
 
 def head_pose(camera_from_head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of `camera_from_head`: pose (3,) and translation (3,)."""
-    return axis_angle_from_rotation(FACING @ camera_from_head[:3, :3]), camera_from_head[:3, 3].copy()
+    """The inverse of `camera_from_head`: pose (..., 3) and translation (..., 3)."""
+    return axis_angle_from_rotation(FACING @ camera_from_head[..., :3, :3]), camera_from_head[..., :3, 3].copy()
 
 
 def spread_frames(count: int, most: int) -> np.ndarray:

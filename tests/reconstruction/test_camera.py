@@ -16,6 +16,8 @@ def test_head_pose_is_the_inverse_of_camera_from_head():
     back = head_pose(camera_from_head(pose, translation))
     np.testing.assert_allclose(back[0], pose, atol=1e-9)
     np.testing.assert_allclose(back[1], translation)
+    many = camera_from_head(np.tile(pose, (2, 4, 1)), translation)
+    np.testing.assert_allclose(head_pose(many)[0], np.tile(pose, (2, 4, 1)), atol=1e-9)
 
 
 def test_a_given_camera_by_focal_length_or_field_of_view():
