@@ -16,15 +16,14 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-SHORTEST, LONGEST = (
-    0.21,
-    6.0,
-)  # seconds to either side: a blink's opening stays as it was; beyond, only the mean is tried
+SHORTEST = 0.19  # seconds to either side; a blink keeps its depth within a twentieth or so
+LONGEST = 6.0  # seconds to either side; beyond them only the mean of the run is tried
 GROWTH = 1.5  # from window to window
 SURE = 1.5  # standard deviations within which answers agree. Chosen on renders of people that no calibration has seen
 STILL, HELD = 10.0, 8.0  # standard deviations that local answers stray from the mean, at most: of a head that keeps
 # still, in root mean square, and of a track that is then held. Fifty noisy copies of one picture give 1 to 4, and up to
 # 8 in 98 % of the tracks; heads that move give more than 30.
+STILL_S = 1.0  # seconds that a head must be seen to keep still
 SETTLING = 4  # frames until a detector that has just found the face has settled
 FEWEST = 8  # frames in a run that is smoothed
 _ORDER, _NORM = 4, 70**0.5  # differences that see only noise, and their standard deviation where that of the noise is 1
@@ -36,8 +35,9 @@ def smooth(tracks: np.ndarray, time_s: np.ndarray, frame_rate: float, head: slic
     sd = noise(tracks, np.diff(time_s) > 1.5 / frame_rate)
     for run in np.split(np.arange(len(tracks)), np.flatnonzero(np.diff(time_s) > 1.5 / frame_rate) + 1):
         if len(run) >= FEWEST:
-            still = _still(tracks[run[SETTLING:]].T, sd, frame_rate, head)
-            out[run] = np.where(still, tracks[run[SETTLING:]].mean(0), _smooth_run(tracks[run].T, sd, frame_rate).T)
+            settled = tracks[run[SETTLING:]]
+            still = _still(settled.T, sd, frame_rate, head)
+            out[run] = np.where(still, settled.mean(0), _smooth_run(tracks[run].T, sd, frame_rate).T)
     return out
 
 
@@ -47,12 +47,12 @@ def noise(tracks: np.ndarray, gap: np.ndarray) -> np.ndarray:
 
     gap : (T - 1,) bool, where frames are missing
     """
-    differences = np.diff(tracks, _ORDER, axis=0) / _NORM
-    whole = ~np.convolve(gap, np.ones(_ORDER, bool), "valid").astype(bool)
+    whole = np.convolve(gap, np.ones(_ORDER), "full")[_ORDER - 1 : len(gap)] == 0
     if not whole.any():
         return np.zeros(tracks.shape[1])
-    differences = differences[whole]
-    return np.maximum(1.4826 * np.median(np.abs(differences), 0), 0.3 * np.sqrt((differences**2).mean(0)))
+    differences = np.abs(np.diff(tracks, _ORDER, axis=0)[whole]) / _NORM
+    middle = 1.4826 * np.median(differences, 0)
+    return np.where(middle > 0, middle, 0.3 * np.sqrt((differences**2).mean(0)))
 
 
 def _still(tracks: np.ndarray, sd: np.ndarray, frame_rate: float, head: slice) -> np.ndarray:
@@ -66,8 +66,7 @@ def _still(tracks: np.ndarray, sd: np.ndarray, frame_rate: float, head: slice) -
         ]
         return np.max(far, 0)
 
-    head_strays = stray(head) if len(sd[head]) else np.array([np.inf])
-    if np.sqrt((head_strays**2).mean()) > STILL:
+    if not len(sd[head]) or tracks.shape[1] < STILL_S * frame_rate or np.sqrt((stray(head) ** 2).mean()) > STILL:
         return np.zeros(len(sd), bool)
     return stray(slice(None)) <= HELD
 
