@@ -20,9 +20,9 @@ SHORTEST = 0.19  # seconds to either side; a blink keeps its depth within a twen
 LONGEST = 6.0  # seconds to either side; beyond them only the mean of the run is tried
 GROWTH = 1.5  # from window to window
 SURE = 1.5  # standard deviations within which answers agree. Chosen on renders of people that no calibration has seen
-STILL, HELD = 10.0, 8.0  # standard deviations that local answers stray from the mean, at most: of a head that keeps
-# still, in root mean square, and of a track that is then held. Fifty noisy copies of one picture give 1 to 4, and up to
-# 8 in 98 % of the tracks; heads that move give more than 30.
+STILL = 10.0  # standard deviations that local answers stray from the mean, at most: of a head that keeps still, in root
+# mean square, and of a track that is then held. Fifty noisy copies of one picture give 1 to 4, and up to 8 in 98 % of
+# the tracks; heads that move give more than 30, blinks more than 20.
 STILL_S = 1.0  # seconds that a head must be seen to keep still
 SETTLING = 4  # frames until a detector that has just found the face has settled
 FEWEST = 8  # frames in a run that is smoothed
@@ -68,7 +68,7 @@ def _still(tracks: np.ndarray, sd: np.ndarray, frame_rate: float, head: slice) -
 
     if not len(sd[head]) or tracks.shape[1] < STILL_S * frame_rate or np.sqrt((stray(head) ** 2).mean()) > STILL:
         return np.zeros(len(sd), bool)
-    return stray(slice(None)) <= HELD
+    return stray(slice(None)) <= STILL
 
 
 def _smooth_run(tracks: np.ndarray, sd: np.ndarray, frame_rate: float) -> np.ndarray:
