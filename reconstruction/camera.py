@@ -1,14 +1,12 @@
 """Pinhole camera without distortion, and the pose of a head before it. OpenCV's frame: x right, y down, z forward."""
 
-import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from reconstruction.errors import InputError
 
 FACING = np.diag([1.0, -1.0, -1.0])  # head axes of a face that looks straight into an OpenCV camera
 FOCAL_TO_SIZE = 1.2
-FOCAL_RANGE = (0.7, 3.5)  # of the longer side: 71 to 16 degrees of view; a longer lens cannot be told from 3.5
-_FOCAL_STEPS, FOCAL_FRAMES = 9, 12
 
 
 def default_camera_matrix(width: int, height: int, focal: float | None = None) -> np.ndarray:
@@ -62,97 +60,32 @@ def project(points: np.ndarray, camera_matrix: np.ndarray, camera_from_head: np.
 
 
 def rotation_from_axis_angle(axis_angle: np.ndarray) -> np.ndarray:
-    """(3,) radians to (3, 3)."""
-    return cv2.Rodrigues(np.asarray(axis_angle, np.float64))[0]
+    """(..., 3) radians to (..., 3, 3)."""
+    axis_angle = np.asarray(axis_angle, np.float64)
+    return Rotation.from_rotvec(axis_angle.reshape(-1, 3)).as_matrix().reshape(*axis_angle.shape, 3)
 
 
 def axis_angle_from_rotation(rotation: np.ndarray) -> np.ndarray:
-    """(3, 3) to (3,) radians."""
-    return cv2.Rodrigues(np.asarray(rotation, np.float64))[0][:, 0]
+    """(..., 3, 3) to (..., 3) radians."""
+    rotation = np.asarray(rotation, np.float64)
+    return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_rotvec().reshape(rotation.shape[:-1])
 
 
 def camera_from_head(pose: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) from a FaceSequence's head pose (3,), axis-angle against a face looking into the camera, and place."""
-    out = np.eye(4)
-    out[:3, :3] = FACING @ rotation_from_axis_angle(pose)
-    out[:3, 3] = translation
+    """(..., 4, 4) from a FaceSequence's head pose (..., 3), axis-angle against a face looking into the camera, and
+    place (..., 3).
+    """
+    rotation = FACING @ rotation_from_axis_angle(pose)
+    out = np.zeros((*rotation.shape[:-2], 4, 4))
+    out[..., :3, :3], out[..., :3, 3], out[..., 3, 3] = rotation, translation, 1
     return out
 
 
 def head_pose(camera_from_head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of `camera_from_head`: pose (3,) and translation (3,)."""
-    return axis_angle_from_rotation(FACING @ camera_from_head[:3, :3]), camera_from_head[:3, 3].copy()
-
-
-def solve_pose(
-    points: np.ndarray, pixels: np.ndarray, camera_matrix: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray | None:
-    """The pose of known points before the camera, robust to some that are wrong (cv2's SQPnP, then Levenberg-Marquardt
-    on the points within three robust standard deviations of the first answer).
-
-    points : (N, 3) metres, head frame, at least 6; pixels : (N, 2)
-    start : camera_from_head (4, 4) to start from, e.g. the frame before
-
-    Returns camera_from_head (4, 4), or None where no pose puts the points before the camera.
-    """
-    points = np.ascontiguousarray(points, np.float64)
-    pixels = np.ascontiguousarray(pixels, np.float64)
-    matrix = np.asarray(camera_matrix, np.float64)
-    if start is None:
-        try:
-            ok, rotation, translation = cv2.solvePnP(points, pixels, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
-        except cv2.error:  # points that coincide
-            return None
-        if not ok or not np.isfinite(translation).all():
-            return None
-    else:
-        rotation, translation = cv2.Rodrigues(start[:3, :3].astype(np.float64))[0], start[:3, 3:].astype(np.float64)
-    keep = np.ones(len(points), bool)
-    out = np.eye(4)
-    for _ in range(3):
-        rotation, translation = cv2.solvePnPRefineLM(points[keep], pixels[keep], matrix, None, rotation, translation)
-        out[:3, :3], out[:3, 3] = cv2.Rodrigues(rotation)[0], translation[:, 0]
-        error = np.linalg.norm(project(points, matrix, out) - pixels, axis=1)
-        now = error <= max(3 * 1.4826 * float(np.median(error)), 1e-3)
-        if now.sum() < 6 or (now == keep).all():
-            break
-        keep = now
-    depth = points @ out[2, :3] + out[2, 3]
-    return out if np.isfinite(out).all() and bool((depth > 0).all()) else None
+    """The inverse of `camera_from_head`: pose (..., 3) and translation (..., 3)."""
+    return axis_angle_from_rotation(FACING @ camera_from_head[..., :3, :3]), camera_from_head[..., :3, 3].copy()
 
 
 def spread_frames(count: int, most: int) -> np.ndarray:
     """At most so many of the numbers below `count`, evenly apart, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
-
-
-def estimate_camera_matrix(points: np.ndarray, pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(3, 3) the camera whose focal length explains best how depth shrinks in the picture.
-
-    points : (T, N, 3) metres, head frame, as fitted without a camera; pixels : (T, N, 2)
-
-    A dozen frames, spread over the recording, are posed with focal lengths from `FOCAL_RANGE`; the lowest mean error,
-    each point's capped, wins, between grid points by a parabola. The default camera where no frame can be posed.
-    """
-    chosen = spread_frames(len(points), FOCAL_FRAMES)
-    grid = np.geomspace(*FOCAL_RANGE, _FOCAL_STEPS)
-    losses = []
-    for ratio in grid:
-        matrix = default_camera_matrix(width, height, ratio * max(width, height))
-        loss = 0.0
-        for t in chosen:
-            pose = solve_pose(points[t], pixels[t], matrix)
-            if pose is None:
-                loss = np.inf
-                break
-            error = np.linalg.norm(project(points[t], matrix, pose) - pixels[t], axis=1) / np.ptp(pixels[t][:, 1])
-            loss += float((error.clip(max=0.1) ** 2).mean())
-        losses.append(loss)
-    best = int(np.argmin(losses))
-    if not np.isfinite(losses[best]):
-        return default_camera_matrix(width, height)
-    at = np.log(grid[best])
-    if 0 < best < len(grid) - 1 and np.isfinite(losses[best - 1] + losses[best + 1]):
-        left, middle, right = losses[best - 1 : best + 2]
-        at += 0.5 * (left - right) / (left - 2 * middle + right + 1e-18) * (np.log(grid[1]) - np.log(grid[0]))
-    return default_camera_matrix(width, height, float(np.exp(at)) * max(width, height))

@@ -10,20 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.signal import savgol_filter
 
 from reconstruction.calibration import Calibration, align, pose_features
-from reconstruction.camera import FOCAL_FRAMES, estimate_camera_matrix, head_pose, spread_frames
+from reconstruction.camera import camera_from_head, head_pose, spread_frames
 from reconstruction.disk_rows import DiskRows
 from reconstruction.motion import motion_to_pose
+from reconstruction.pose import FOCAL_FRAMES, estimate_camera_matrix
 from reconstruction.projection import PointModel
 from reconstruction.refinement import fitted_points, refine
+from reconstruction.smoothing import smooth
 from reconstruction.template import Template
 
 CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
 # independent evidence of the identity. Chosen on renders of people that no calibration has seen.
 AT_ONCE = 256  # frames aligned at once
-SMOOTH_S = 0.28  # seconds, see `smooth`
+_PENALTY = 0.1  # of leaving the box, in `into_box`; any gives the same answer, this one soonest
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,32 @@ class Regressor:
         return np.hstack([components, features - c.feature_mean]) - pose_features(rotation) @ c.pose_effect.T
 
 
-def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, sweeps: int = 60) -> np.ndarray:
+def into_box(motion: np.ndarray, precision: np.ndarray, bounded: int, rounds: int = 200) -> np.ndarray:
     """The points nearest to `motion` (T, M) by `precision`, (M, M) or one a frame (T, M, M), whose first `bounded`
-    entries lie in 0..1: coordinate descent, which converges because the problem is convex and the box separable.
+    entries lie in 0..1: the alternating direction method of multipliers with over-relaxation (Boyd et al. 2011), in
+    units in which the precision's diagonal is 1.
     """
-    pull, out = (motion[:, None] @ precision)[:, 0], motion.copy()
-    out[:, :bounded] = out[:, :bounded].clip(0, 1)
-    for _ in range(sweeps):
-        before = out.copy()
-        for i in range(motion.shape[1]):
-            column = precision[..., i]
-            value = out[:, i] + (pull[:, i] - (out * column).sum(1)) / column[..., i]
-            out[:, i] = value.clip(0, 1) if i < bounded else value
-        if np.abs(out - before).max() < 1e-4:
+    unit = 1 / np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
+    scaled = precision * unit[..., None] * unit[..., None, :]
+    solve = np.linalg.inv(scaled + _PENALTY * np.eye(motion.shape[1]))
+    low, high = np.full((2, motion.shape[1]), [[-np.inf], [np.inf]])
+    low[:bounded], high[:bounded] = 0, 1
+    low, high = low / unit, high / unit
+
+    def times(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        return rows @ matrix if matrix.ndim == 2 else (rows[:, None] @ matrix)[:, 0]
+
+    pull = times(motion / unit, scaled)
+    inside = (motion / unit).clip(low, high)
+    push = np.zeros_like(inside)
+    for _ in range(rounds):
+        free = times(pull + _PENALTY * (inside - push), solve)
+        beyond = 1.7 * free - 0.7 * inside + push
+        before, inside = inside, beyond.clip(low, high)
+        push = beyond - inside
+        if max(np.abs(inside - before).max(), np.abs(free - inside).max()) < 1e-3:
             break
-    return out
+    return inside * unit
 
 
 @dataclass(frozen=True)
@@ -186,13 +198,26 @@ class Tracks:
 
 
 def to_tracks(template: Template, fit: Fit, time_s: np.ndarray, frame_rate: float) -> Tracks:
-    """The fit smoothed and laid out on the recording's frames, time_s (T,) seconds."""
-    heads = np.array([np.concatenate(head_pose(pose)) for pose in fit.camera_from_head]).reshape(-1, 6)
-    tracks = smooth(np.concatenate([fit.motion, heads], 1), time_s[fit.frames], frame_rate)
+    """The fit smoothed and laid out on the recording's frames, time_s (T,) seconds.
+
+    Of the head's place, the direction and the logarithm of the distance of its middle are smoothed: one camera sees the
+    one far better than the other, and a turn about the middle hardly moves the picture.
+    """
+    middle = template.landmarks478(template.v_template[None])[0, template.visible478].mean(0)
+    rotation = fit.camera_from_head[:, :3, :3]
+    turn, place = head_pose(fit.camera_from_head)
+    x, y, depth = (rotation @ middle + place).T[..., None]
+    smoothed = smooth(
+        np.concatenate([fit.motion, turn, x / depth, y / depth, np.log(depth)], 1), time_s[fit.frames], frame_rate,
+        head=slice(-6, -1),
+    )  # fmt: skip
+    motion, turn, across, depth = np.split(smoothed, [-6, -3, -1], 1)
+    depth = np.exp(depth)
+    rotation = camera_from_head(turn, place)[:, :3, :3]
+    place = np.concatenate([across * depth, depth], 1) - rotation @ middle
     n = template.n_expression
-    motion, heads = tracks[:, :-6], tracks[:, -6:]
     pose = motion_to_pose(template, motion)
-    pose[:, 0] = heads[:, :3]
+    pose[:, 0] = turn
 
     def scatter(values: np.ndarray) -> np.ndarray:
         out = np.zeros((len(time_s), *values.shape[1:]))
@@ -203,20 +228,6 @@ def to_tracks(template: Template, fit: Fit, time_s: np.ndarray, frame_rate: floa
         expression=scatter(motion[:, :n].clip(0, 1) if template.bounded else motion[:, :n]),
         expression_sd=np.sqrt(np.diag(np.linalg.inv(fit.motion_precision)))[:n],
         pose=scatter(pose),
-        translation=scatter(heads[:, 3:]),
+        translation=scatter(place),
         valid=np.isin(np.arange(len(time_s)), fit.frames),
     )
-
-
-def smooth(tracks: np.ndarray, time_s: np.ndarray, frame_rate: float) -> np.ndarray:
-    """Tracks (T, N) without the detector's tremble: a local quadratic over `SMOOTH_S` seconds, which has no lag
-    (Savitzky and Golay 1964) and keeps a blink's peak; runs of frames are smoothed each by itself.
-    """
-    out = tracks.copy()
-    width = 2 * int(SMOOTH_S * frame_rate / 2) + 1
-    if width < 5:
-        return out
-    for run in np.split(np.arange(len(tracks)), np.flatnonzero(np.diff(time_s) > 1.5 / frame_rate) + 1):
-        if len(run) >= width:
-            out[run] = savgol_filter(tracks[run], width, 2, axis=0)
-    return out

@@ -3,6 +3,7 @@
 Arrays are torch, float64: T frames, K points, S shape, M motion parameters.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,19 +41,18 @@ class PointModel(FaceModel):
         Shape and expression are linear before skinning: their derivative is their direction turned by the point's
         blended rotation (that joints move with the shape is left out, a few percent of it). Angles by differences.
         """
-        here = self.points(shape, motion)
-        turned = []
-        for i in range(self.n_expression, motion.shape[1]):
-            moved = motion.clone()
-            moved[:, i] += _STEP
-            turned.append((self.points(shape, moved) - here) / _STEP)
+        n_angles = motion.shape[1] - self.n_expression
+        steps = torch.zeros(1 + n_angles, 1, motion.shape[1]).to(motion)
+        steps[1:, 0, self.n_expression :] = _STEP * torch.eye(n_angles).to(motion)
+        here, *moved = self.points(shape, (motion + steps).flatten(0, 1)).unflatten(0, (1 + n_angles, -1))
+        turned = [(there - here) / _STEP for there in moved]
         joints = rotation_matrix(self.pose(motion)).flatten(2)
         blended = self.blend(joints).unflatten(2, (3, 3))
         n_shape = self.sizes[0]
         first = 0 if by_shape else n_shape
         linear = torch.einsum("tkij,kjs->tkis", blended, self.linear_directions()[..., first:])
         n_shape -= first
-        return here, torch.cat([linear[..., n_shape:], torch.stack(turned, -1)], -1), linear[..., :n_shape]
+        return here, torch.cat([linear[..., n_shape:], *(t[..., None] for t in turned)], -1), linear[..., :n_shape]
 
 
 class View:
@@ -64,28 +64,69 @@ class View:
     def __init__(self, camera_matrix: Tensor, rotation: Tensor, translation: Tensor):
         self.camera_matrix, self.rotation, self.translation = camera_matrix, rotation, translation
 
-    def frames(self, part: slice) -> "View":
-        return View(self.camera_matrix, self.rotation[part], self.translation[part])
+    @classmethod
+    def empty(cls, camera_matrix: Tensor, count: int) -> "View":
+        """A view of so many frames, to be set."""
+        return cls(camera_matrix, camera_matrix.new_empty(count, 3, 3), camera_matrix.new_empty(count, 3))
+
+    def __getitem__(self, frames: slice | np.ndarray | Tensor) -> "View":
+        return View(self.camera_matrix, self.rotation[frames], self.translation[frames])
+
+    def __setitem__(self, frames: slice, view: "View") -> None:
+        self.rotation[frames], self.translation[frames] = view.rotation, view.translation
+
+    def camera_from_head(self) -> np.ndarray:
+        """(T, 4, 4)."""
+        above = torch.cat([self.rotation, self.translation[..., None]], 2).double().numpy()
+        return np.concatenate([above, np.tile([[[0.0, 0.0, 0.0, 1.0]]], (len(above), 1, 1))], 1)
 
     def residual(self, pixels: Tensor, points: Tensor) -> Tensor:
         """Detector's (T, K, 2) pixels minus projected `points` (T, K, 3), head frame: (T, K, 2), metres."""
-        camera = points @ self.rotation.mT + self.translation[:, None]
-        depth = camera[..., 2:].mean(1, keepdim=True)
-        rays = (pixels - self.camera_matrix[:2, 2]) / self.camera_matrix[0, 0]
-        return depth * (rays - camera[..., :2] / camera[..., 2:])
+        return self._residual(pixels, self.rotation @ points.mT + self.translation[..., None]).mT
+
+    def _residual(self, pixels: Tensor, camera: Tensor) -> Tensor:
+        """(T, 2, K) of points (T, 3, K) in the camera frame: coordinate by coordinate, which is quick to compute."""
+        rays = (pixels.mT - self.camera_matrix[:2, 2:]) / self.camera_matrix[0, 0]
+        return camera[:, 2:].mean(2, keepdim=True) * (rays - camera[:, :2] / camera[:, 2:])
 
     def derivative(self, points: Tensor, by: Tensor) -> Tensor:
         """How projected points move (T, K, 2, N), metres, given how they move in the head frame, `by` (T, K, 3, N)."""
         camera = points @ self.rotation.mT + self.translation[:, None]
-        return _through(camera, torch.einsum("tij,tkjn->tkin", self.rotation, by))
+        depth, turn = camera[..., 2:, None], self.rotation[:, None]
+        lens = turn[..., :2, :] - camera[..., :2, None] / depth * turn[..., 2:, :]
+        return (lens * (depth.mean(1, keepdim=True) / depth)) @ by
 
     def derivative_by_pose(self, points: Tensor, about: Tensor) -> Tensor:
         """(T, K, 2, 6), by a turn about `about` (T, 3), head frame, in camera axes, radians, and a shift, metres."""
-        turned = points @ self.rotation.mT
-        x, y, z = (turned - about[:, None] @ self.rotation.mT).unbind(-1)
+        return self._by_pose(self.rotation @ points.mT, about).permute(0, 3, 2, 1)
+
+    def _by_pose(self, turned: Tensor, about: Tensor) -> Tensor:
+        """(T, 6, 2, K) of points (T, 3, K) in camera axes about the head's origin."""
+        across, up, along = (turned - self.rotation @ about[..., None]).unbind(1)
+        x, y, depth = (turned + self.translation[..., None]).unbind(1)
+        x, y = x / depth, y / depth
         no, one = torch.zeros_like(x), torch.ones_like(x)
-        rows = [no, z, -y, one, no, no, -z, no, x, no, one, no, y, -x, no, no, no, one]
-        return _through(turned + self.translation[:, None], torch.stack(rows, -1).reshape(*x.shape, 3, 6))
+        by_turn = [-x * up, -along - y * up, along + x * across, y * across, -up, across]
+        rows = torch.stack([*by_turn, one, no, no, one, -x, -y], 1) * (depth.mean(1, keepdim=True) / depth)[:, None]
+        return rows.unflatten(1, (6, 2))
+
+    def pull(self, points: Tensor, by: Tensor) -> Tensor:
+        """The transpose of `derivative`: `by` (T, K, 2) on the projected points is (T, K, 3) on the head's."""
+        camera = self.rotation @ points.mT + self.translation[..., None]
+        flat = by.mT * (camera[:, 2:].mean(2, keepdim=True) / camera[:, 2:])
+        along = -(flat * camera[:, :2]).sum(1, keepdim=True) / camera[:, 2:]
+        return torch.cat([flat, along], 1).mT @ self.rotation
+
+    def closer(self, points: Tensor, pixels: Tensor, weight: Tensor) -> "View":
+        """The view after a Gauss-Newton step of the pose towards the detector's `pixels` (T, K, 2), whose squared
+        residuals count by `weight`, (T, K) or (K,).
+        """
+        about, turned = points.mean(1), self.rotation @ points.mT
+        rows = self._by_pose(turned, about)
+        weighted = (rows * weight[..., None, None, :]).flatten(2)
+        rest = self._residual(pixels, turned + self.translation[..., None]).flatten(1)[..., None]
+        step = torch.linalg.solve_ex(weighted @ rows.flatten(2).mT, weighted @ rest)[0]
+        return self.moved(about, step[..., 0])
 
     def moved(self, about: Tensor, step: Tensor) -> "View":
         """The view after a pose step (T, 6) as in `derivative_by_pose`."""
@@ -93,10 +134,3 @@ class View:
         middle = (self.rotation @ about[..., None])[..., 0]
         translation = self.translation + step[:, 3:] + middle - (turn @ middle[..., None])[..., 0]
         return View(self.camera_matrix, turn @ self.rotation, translation)
-
-
-def _through(camera: Tensor, by: Tensor) -> Tensor:
-    """Perspective: (T, K, 3) camera frame, by (T, K, 3, N), to (T, K, 2, N)."""
-    depth = camera[..., 2:].mean(1, keepdim=True)[..., None]
-    flat = by[..., :2, :] - (camera[..., :2] / camera[..., 2:])[..., None] * by[..., 2:, :]
-    return flat * depth / camera[..., 2:, None]

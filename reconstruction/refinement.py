@@ -1,30 +1,33 @@
 """The regressor's answer brought before the camera: identity, motion and head pose agree with the detector's points.
 
-Gauss-Newton on the reprojection of the 478 points, with the regressor's own uncertainty as the prior: where it is sure
-nothing moves, where it is not (the contour of a face, the height of brows) the picture decides. The identity is shared
-by all frames, whose own parameters are eliminated from the normal equations (a Schur complement).
-"""
+Least squares on the reprojection of the 478 points, with the regressor's own uncertainty as the prior: where it is sure
+nothing moves, where it is not (the contour of a face, the height of brows) the picture decides.
 
-from collections.abc import Callable
+The identity is found on frames spread over the recording by one step of Gauss-Newton, from which the frames' own
+parameters are eliminated (a Schur complement). The points say less about motion than the prior does, and much the same
+in every frame; so every frame's motion then descends along its gradient by one matrix for the whole recording, while
+the pose, of which points say almost everything, follows by steps of its own. Their fixed point is the minimum itself.
+"""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reconstruction.camera import FACING, solve_pose
+from reconstruction.camera import spread_frames
 from reconstruction.disk_rows import DiskRows
+from reconstruction.pose import solve_poses
 from reconstruction.projection import PointModel, View
 from reconstruction.template import Template
 
 POINTS_COUNT = 120  # what the 478 points together count as: their errors are not independent
-SHAPE_STIFFNESS, MOTION_STIFFNESS = 1.5, 5.0  # the regressor knows the face better than reprojection does: its
+SHAPE_STIFFNESS, MOTION_STIFFNESS = 6.0, 5.0  # the regressor knows the face better than reprojection does: its
 # precision is taken times this. Chosen on renders of people that no calibration has seen: weaker priors fit the points
 # better and the truth worse.
 OUTLIER = 3.0  # a frame whose points lie so many times farther off than the median frame's is left out
-STEPS = 2
 THIN = 4  # one in so many of the points is used: neighbours err alike, and all of them say no more of renders
-FRAMES_AT_ONCE = 32
-_UNSOLVED = np.block([[FACING, np.c_[[0.0, 0.0, 0.6]]], [np.zeros((1, 3)), np.ones((1, 1))]])
+PER_INDEPENDENT, FEWEST, MOST = 8, 16, 48  # frames that the identity rests on: of each independent one, and in all
+ROUNDS = 2  # of motion and pose; leave a tenth of motion's standard deviation at most, and a hundredth mostly
+FRAMES_AT_ONCE = 256
 
 
 def refine(
@@ -41,59 +44,108 @@ def refine(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shape (S,), motion (U, M) and camera from head (U, 4, 4) that fit the points best; NaN where points fit no pose.
 
-    Memory holds `FRAMES_AT_ONCE` frames of points and derivatives, however long the recording is.
+    Memory holds `FRAMES_AT_ONCE` frames of points, however long the recording is.
 
     shape, shape_precision : the regressor's (S,), (S, S); motion, motion_precision : its (U, M), (M, M)
     points : (T, 478, 2 or more) pixels, in memory or on disk; frames : (U,) which of them are used
     point_sd : (478,) metres, how far each lies from the true one; camera_matrix : (3, 3)
     independent : number of independent frames
     """
-    seen = fitted_points(template)
-    model = PointModel(template, template.landmarks478.of(seen)).float()
-    s_prior, s_precision = torch.from_numpy(shape), torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
-    m_prior = torch.from_numpy(motion).float()
-    m_precision = torch.from_numpy(motion_precision * MOTION_STIFFNESS).float()
-    root = torch.from_numpy(point_weight(point_sd[seen])).float()[:, None]
-    share = min(1.0, independent / len(motion))  # what a frame counts as evidence of the identity
-    parts = [slice(i, min(i + FRAMES_AT_ONCE, len(frames))) for i in range(0, len(frames), FRAMES_AT_ONCE)]
-
-    def target(part: slice) -> Tensor:
-        return torch.from_numpy(points[frames[part]][:, seen, :2].astype(np.float32))
-
-    s, m = s_prior.clone(), m_prior.clone()
-    view, error = _start(model, s, m, target, parts, camera_matrix)
-    trusted = (error <= OUTLIER * error.median()) & (view.translation[:, 2] > 0)
-    own = 6 + motion.shape[1]
-    for step in range(STEPS + 1):
-        together = step < STEPS  # the last time the frames' own parameters alone follow the shape that was found
-        total, right = s_precision.clone(), s_precision @ (s_prior - s)
+    points_fit = _PointsFit(template, shape_precision, motion_precision, point_sd, camera_matrix)
+    s, m = torch.from_numpy(shape), torch.from_numpy(motion).float()
+    view, error = View.empty(points_fit.camera_matrix, len(frames)), torch.empty(len(frames))
+    parts = [slice(i, i + FRAMES_AT_ONCE) for i in range(0, len(frames), FRAMES_AT_ONCE)]
+    for part in parts:
+        view[part], error[part] = points_fit.pose(s, m[part], points[frames[part]])
+    trusted = error <= OUTLIER * error.nanmedian()
+    some = np.flatnonzero(trusted)
+    camera_from_head = np.full((len(frames), 4, 4), np.nan)
+    if len(some):
+        some = some[spread_frames(len(some), int(np.clip(PER_INDEPENDENT * independent, FEWEST, MOST)))]
+        s, descent = points_fit.identity(s, m[some], view[some], points[frames[some]], independent)
         for part in parts:
-            here = view.frames(part)
-            place, by_motion, by_shape = model.derivatives(s.float(), m[part], by_shape=together)
-            columns = [here.derivative_by_pose(place, place.mean(1)), here.derivative(place, by_motion)]
-            derivative = torch.cat([*columns, here.derivative(place, by_shape)], 3) * root[..., None]
-            derivative = derivative.flatten(1, 2)
-            rest = (here.residual(target(part), place) * root).flatten(1)[..., None]
-            matrix, vector = derivative.mT @ derivative, (derivative.mT @ rest)[..., 0]
-            matrix[:, 6:own, 6:own] += m_precision
-            vector[:, 6:own] += (m_prior[part] - m[part]) @ m_precision
-            cross = matrix[:, :own, own:]
-            answer = torch.linalg.solve(matrix[:, :own, :own], torch.cat([cross, vector[:, :own, None]], 2))
-            if together:
-                evidence = share * trusted[part].float()
-                reduced = torch.cat([matrix[:, own:, own:], vector[:, own:, None]], 2) - cross.mT @ answer
-                reduced = torch.einsum("t,tij->ij", evidence, reduced).double()
-                total, right = total + reduced[:, :-1], right + reduced[:, -1]
-            moved = here.moved(place.mean(1), answer[:, :6, -1])
-            view.rotation[part], view.translation[part] = moved.rotation, moved.translation
-            m[part] += answer[:, 6:, -1]
-            m[part, : template.n_bounded] = m[part, : template.n_bounded].clamp(0, 1)
-        if together:
-            s = s + torch.linalg.solve(total, right)
-    camera_from_head = np.tile(np.eye(4), (len(motion), 1, 1))
-    camera_from_head[:, :3, :3], camera_from_head[:, :3, 3] = view.rotation.numpy(), view.translation.numpy()
-    camera_from_head[~trusted.numpy()] = np.nan
+            m[part], view[part] = points_fit.follow(s, m[part], view[part], points[frames[part]], descent)
+        camera_from_head[trusted] = view[trusted].camera_from_head()
     return s.numpy(), m.double().numpy(), camera_from_head
+
+
+class _PointsFit:
+    """Least squares on the detector's points (T, 478, 2 or more), pixels, of T frames at a time.
+
+    Shape (S,) is float64, motion (T, M) float32.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        shape_precision: np.ndarray,
+        motion_precision: np.ndarray,
+        point_sd: np.ndarray,
+        camera_matrix: np.ndarray,
+    ):
+        self.seen = fitted_points(template)
+        self.model = PointModel(template, template.landmarks478.of(self.seen)).float()
+        self.root = torch.from_numpy(point_weight(point_sd[self.seen])).float()
+        self.shape_precision = torch.from_numpy(shape_precision * SHAPE_STIFFNESS)
+        self.motion_precision = torch.from_numpy(motion_precision * MOTION_STIFFNESS).float()
+        self.camera_matrix = torch.from_numpy(camera_matrix).float()
+        self.bounded = template.n_bounded
+
+    def pose(self, shape: Tensor, motion: Tensor, points: np.ndarray) -> tuple[View, Tensor]:
+        """Where the head is, by the regressor's points alone, and how far off (T,), metres, the points then are, NaN
+        where they fit no pose.
+        """
+        pixels = self._pixels(points)
+        with torch.no_grad():
+            places = self.model.points(shape.float(), motion)
+        view, solved = solve_poses(places, pixels, self.camera_matrix)
+        error = view.residual(pixels, places).square().mean((1, 2)).sqrt()
+        return view, error.where(solved, torch.nan)
+
+    def identity(
+        self, prior: Tensor, motion: Tensor, view: View, points: np.ndarray, independent: float
+    ) -> tuple[Tensor, Tensor]:
+        """The shape after a step from `prior`, and the inverse (M, M) of what points and prior say of a frame's motion
+        when its pose may follow, on average.
+        """
+        own = 6 + motion.shape[1]
+        places, *by_face = self.model.derivatives(prior.float(), motion)
+        by_pose = view.derivative_by_pose(places, places.mean(1))
+        derivative = torch.cat([by_pose, *(view.derivative(places, by) for by in by_face)], 3)
+        derivative = (derivative * self.root[:, None, None]).flatten(1, 2)
+        rest = (view.residual(self._pixels(points), places) * self.root[:, None]).flatten(1)[..., None]
+        equations = derivative.mT @ torch.cat([derivative, rest], 2)
+        equations[:, 6:own, 6:own] += self.motion_precision
+        eliminated = _without(own, equations).sum(0).double() * min(1.0, independent / len(motion))
+        shape = prior + torch.linalg.solve(self.shape_precision + eliminated[:, :-1], eliminated[:, -1])
+        return shape, torch.linalg.inv(_without(6, equations[:, :own, :own]).mean(0))
+
+    def follow(
+        self, shape: Tensor, prior: Tensor, view: View, points: np.ndarray, descent: Tensor
+    ) -> tuple[Tensor, View]:
+        """Motion (T, M) from `prior`, and the view, that fit a known shape; descent : (M, M) as `identity` returns."""
+        pixels, weight = self._pixels(points), self.root**2
+        motion = prior
+        for _ in range(ROUNDS):
+            motion = motion.detach().requires_grad_()
+            places = self.model.points(shape.float(), motion)
+            with torch.no_grad():
+                view = view.closer(places, pixels, weight)
+                force = view.pull(places, view.residual(pixels, places) * weight[:, None])
+                (gradient,) = torch.autograd.grad(places, motion, force)
+                motion = motion + (gradient + (prior - motion) @ self.motion_precision) @ descent
+                motion[:, : self.bounded] = motion[:, : self.bounded].clamp(0, 1)
+        with torch.no_grad():
+            return motion, view.closer(self.model.points(shape.float(), motion), pixels, weight)
+
+    def _pixels(self, points: np.ndarray) -> Tensor:
+        return torch.from_numpy(points[:, self.seen, :2].astype(np.float32))
+
+
+def _without(count: int, equations: Tensor) -> Tensor:
+    """Normal equations (T, N, N or more columns) from which the first `count` unknowns are eliminated."""
+    known, cross = equations[:, :count, :count], equations[:, :count, count:]
+    return equations[:, count:, count:] - equations[:, count:, :count] @ torch.linalg.solve(known, cross)
 
 
 def fitted_points(template: Template) -> np.ndarray:
@@ -105,34 +157,3 @@ def fitted_points(template: Template) -> np.ndarray:
 def point_weight(point_sd: np.ndarray) -> np.ndarray:
     """What residuals of K points, metres, are multiplied by, (K,)."""
     return np.sqrt(POINTS_COUNT / len(point_sd)) / point_sd
-
-
-def _start(
-    model: PointModel,
-    shape: Tensor,
-    motion: Tensor,
-    target: Callable[[slice], Tensor],
-    parts: list[slice],
-    camera_matrix: np.ndarray,
-) -> tuple[View, Tensor]:
-    """Head poses of the regressor's points alone, and how far off (U,), metres, the points then are.
-
-    A frame that cannot be solved starts from the one before.
-    """
-    poses: list[np.ndarray] = []
-    matrix = torch.tensor(camera_matrix, dtype=torch.float32)
-    errors = []
-    for part in parts:
-        with torch.no_grad():
-            places, there = model.points(shape.float(), motion[part]), target(part)
-        for place, pixels in zip(places.numpy(), there.numpy(), strict=True):
-            before = poses[-1] if poses else None
-            pose = solve_pose(place, pixels, camera_matrix, before)
-            if pose is None and before is not None:
-                pose = solve_pose(place, pixels, camera_matrix)
-            poses.append(pose if pose is not None else before if before is not None else _UNSOLVED)
-        here = torch.from_numpy(np.array(poses[part])).float()
-        view = View(matrix, here[:, :3, :3], here[:, :3, 3])
-        errors.append(view.residual(there, places).square().mean((1, 2)).sqrt())
-    stacked = torch.from_numpy(np.array(poses)).float()
-    return View(matrix, stacked[:, :3, :3].clone(), stacked[:, :3, 3].clone()), torch.cat(errors)

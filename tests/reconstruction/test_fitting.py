@@ -7,7 +7,7 @@ import pytest
 
 from reconstruction.calibration import load_calibration
 from reconstruction.camera import axis_angle_from_rotation, camera_from_head, default_camera_matrix
-from reconstruction.fitting import Regressor, fit_points, into_box, smooth, to_tracks
+from reconstruction.fitting import Regressor, fit_points, into_box, to_tracks
 from reconstruction.motion import motion_names
 
 T, RATE = 50, 25.0
@@ -154,23 +154,3 @@ def test_a_calibration_that_knows_nothing_gives_the_mean(template, ideal_calibra
     expected = np.tile(ideal_calibration.motion_mean, (T, 1))
     expected[:, : template.n_expression] = expected[:, : template.n_expression].clip(0, 1)
     np.testing.assert_allclose(result.motion, expected, atol=1e-3)
-
-
-def test_smoothing_has_no_lag_and_keeps_what_is_smooth():
-    time = np.arange(60) / 30
-    curve = np.stack([time**2 - time, 3 * time], 1)
-    np.testing.assert_allclose(smooth(curve, time, 30.0), curve, atol=1e-12)
-    pulse = np.exp(-0.5 * ((time - time[30]) / 0.06) ** 2)[:, None]
-    smoothed = smooth(pulse, time, 30.0)
-    assert smoothed.argmax() == 30
-    assert smoothed.max() > 0.75
-    noisy = np.random.default_rng(0).normal(size=(60, 3))
-    assert smooth(noisy, time, 30.0).std() < 0.75 * noisy.std()
-
-
-def test_smoothing_does_not_reach_across_a_gap():
-    time = np.concatenate([np.arange(20), np.arange(30, 50), [60, 61]]) / 30
-    steps = np.where(np.arange(42) < 20, 0.0, 1.0)[:, None]
-    steps[-2:] = [[5.0], [9.0]]
-    np.testing.assert_allclose(smooth(steps, time, 30.0), steps, atol=1e-12)
-    assert np.array_equal(smooth(steps, np.arange(42) / 5, 5.0), steps), "too few frames a second to smooth"

@@ -66,3 +66,22 @@ def test_pictures_move_with_points_and_pose_as_told(model, person, view):
         step[:, i] = STEP
         seen = -view.moved(points.mean(1), step).residual(pixels, points) / STEP
         assert (seen - by_pose[..., i]).norm() < 1e-3 * by_pose[..., i].norm()
+
+
+def test_a_pull_is_the_transpose_of_the_derivative(model, person, view):
+    points = model.points(*person)
+    generator = torch.Generator().manual_seed(0)
+    way, by = torch.randn(*points.shape, generator=generator), torch.randn(*points.shape[:2], 2, generator=generator)
+    forth = (view.derivative(points, way.double()[..., None])[..., 0] * by).sum()
+    torch.testing.assert_close(forth, (way * view.pull(points, by.double())).sum())
+
+
+def test_a_step_brings_a_pose_closer(model, person, view):
+    points = model.points(*person)
+    pixels, away = pixels_of(view, points), view.moved(points.mean(1), torch.full((T, 6), 0.02, dtype=torch.float64))
+    weight = torch.ones(points.shape[1], dtype=torch.float64)
+    near = away.closer(points, pixels, weight)
+    assert near.residual(pixels, points).norm() < 0.05 * away.residual(pixels, points).norm()
+    torch.testing.assert_close(
+        near[1:].closer(points[1:], pixels[1:], weight).rotation, view.rotation[1:], atol=1e-4, rtol=0
+    )
