@@ -21,6 +21,8 @@ from reconstruction.tracking import FaceTracker, distinct
 from reconstruction.video import Video
 
 MANY = 5  # faces looked for where there are several
+SETTLING = 4  # times that a detector looks again where a face is new: it finds its crop by what it saw before, and its
+# first answers are off by up to 3 degrees
 LOOK_EVERY_S = 2.0  # how often a recording of one face is searched for others: it costs half a frame
 _Found = tuple[float, np.ndarray, list[Detection]]  # time_s, rgb, faces
 
@@ -185,9 +187,13 @@ def _follow(searched: Iterator[_Found], detector: DetectorChoice, several: bool)
     others.
     """
     with ExitStack() as opened:
-        follow = opened.enter_context(detector.open(max_faces=MANY if several else 1))
+        follow, seen = opened.enter_context(detector.open(max_faces=MANY if several else 1)), 0
         for time, rgb, found in searched:
             if len(found) > 1:
                 follow = opened.enter_context(detector.open(max_faces=MANY))
+            faces = follow.detect(rgb)
+            for _ in range(SETTLING if len(faces) > seen else 0):
+                faces = follow.detect(rgb)
+            seen = len(faces)
             # the search sees more than one who follows does at first: pictures have no second frame
-            yield time, rgb, distinct(follow.detect(rgb)) or found
+            yield time, rgb, distinct(faces) or found

@@ -127,8 +127,11 @@ def learn(
     usual = np.array(random_motion(template, 20_000, np.random.default_rng(seed)))
     mean = torch.from_numpy(np.concatenate([np.zeros(n), usual.mean(0)])).float()
     sd = torch.from_numpy(np.concatenate([np.ones(n), usual.std(0)])).float()
-    size = np.sqrt((template.shapedirs[template.skin] ** 2).sum((0, 1)))  # components count by what they move
-    weight = np.concatenate([size / size.sum(), np.full(len(names), 1 / len(names))])
+    # components of shape count by what they move, half of motion's weight likewise
+    size = np.sqrt((template.shapedirs[template.skin] ** 2).sum((0, 1)))
+    moved = pose_people(template, np.zeros((len(names), n)), np.diag(usual.std(0))) - template.v_template
+    reach = np.sqrt((moved[:, template.skin] ** 2).sum((1, 2)))
+    weight = np.concatenate([size / size.sum(), 0.5 / len(names) + 0.5 * reach / reach.sum()])
     weight, size = torch.from_numpy(weight).float(), torch.from_numpy(size / size.sum()).float()
     mirror = torch.from_numpy(mirrored(template)).float().T
     torch.manual_seed(seed)
