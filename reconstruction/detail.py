@@ -22,7 +22,7 @@ from reconstruction.video import Video
 
 FRAMES = 24
 FACING = (0.35, 0.7)  # cosine between normal and view: from here skin is looked at, from here with full weight
-SLOW = 4.0  # texels: light and albedo that change more slowly are taken out
+SLOW = 3.5  # texels: light and albedo that change more slowly are taken out
 EVEN = 8.0  # texels over which albedo is smoothed before light is estimated
 FLOW_SMOOTH, FLOW_MOST = 6.0, 4.0
 DARKEST = 0.25  # of the usual light: in shadows shading says little
@@ -139,7 +139,7 @@ def register(shots: list[Shot], lights: np.ndarray, canvas: Canvas, lattice: Lat
 def mix_channels(fine: np.ndarray, weight: np.ndarray, loading: float = 0.5) -> np.ndarray:
     """(3,) weights, sum 1."""
     mean = (fine * weight[..., None]).sum(0) / np.maximum(weight.sum(0), 1e-6)[:, None]
-    use = weight.sum(0) > 1
+    use = weight.sum(0) > 0.5
     c = np.cov(mean[use].T)
     c = c + loading * np.eye(3) * np.trace(c) / 3
     w = np.linalg.solve(c, np.ones(3))
@@ -188,10 +188,11 @@ def estimate(frames: list[np.ndarray], template: Template, sequence: FaceSequenc
         slope *= np.minimum(1, STEEPEST / np.maximum(np.linalg.norm(slope, axis=1), 1e-6))[:, None]
         across.append(1e-3 * (slope * s.surface.across).sum(1))
         down.append(1e-3 * (slope * s.surface.down).sum(1))
-    height, alb, conf = solve_form(contrast, np.array(across), np.array(down), weight, lattice, metric)
+    height, alb, conf = solve_form(contrast, np.array(across), np.array(down), weight, lattice, metric, lambda x: canvas.smooth(x, weight.sum(0) > 0, 4.0))
     known = canvas.smooth((weight.sum(0) > 0.5).astype(float), np.ones(len(height)), 1.0)
     rim = cv2.distanceTransform(canvas.draw(weight.sum(0) > 0.3).astype(np.uint8), cv2.DIST_L2, 5)[grid.inside]
     taper = np.clip(rim / 5, 0, 1)
+    height = height - canvas.smooth(height, rim > 0, SLOW)
     height, conf = height * taper, conf * (rim > 0)
     if debug is not None:
         debug.update(locals())

@@ -12,13 +12,15 @@ with priors: slopes are Gaussian, albedo heavy-tailed (Student's t), so that wha
 
 from dataclasses import dataclass
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
 SLOPE_SD = 0.3
 BEND_SD = 0.25
-HEIGHT_SD = 0.4
+HEIGHT_SD = 0.3
 ALBEDO_SD = 0.05
 NOISE_SD = 0.025
 STUDENT = 4.0  # degrees of freedom of albedo and noise
@@ -103,7 +105,8 @@ def _matrix(m: int, entries: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) ->
 
 
 def solve_form(
-    contrast: np.ndarray, across: np.ndarray, down: np.ndarray, weight: np.ndarray, lattice: Lattice, metric: np.ndarray
+    contrast: np.ndarray, across: np.ndarray, down: np.ndarray, weight: np.ndarray, lattice: Lattice, metric: np.ndarray,
+    around: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Displacement, millimetres, albedo and confidence, each (M,), from T frames' fine contrast.
 
@@ -148,7 +151,7 @@ def solve_form(
         albedo = mean[0] - mean[1] * du - mean[2] * dv
         left = contrast - albedo - across * du - down * dv
         robust = (STUDENT + 1) / (STUDENT + (left / NOISE_SD) ** 2)
-        by_albedo = (STUDENT + 1) / (STUDENT * ALBEDO_SD**2 + albedo**2)
+        by_albedo = (STUDENT + 1) / (STUDENT * np.maximum(ALBEDO_SD**2, around(albedo**2)) + albedo**2)
     determinant = np.maximum(pu * pv - puv**2, 1e-12)
     known = (uu * pv + vv * pu - 2 * uv * puv) / determinant
     return height, albedo, np.clip(known / 2, 0, 1)

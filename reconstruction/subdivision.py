@@ -1,11 +1,13 @@
 """Finer triangles where a mesh is to carry finer form: conforming splits at the middles of edges, on a smooth surface."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from reconstruction.rendering import vertex_normals
 
-_BULGE = 0.75  # share of the way to the tangent planes; Boubekeur and Alexa 2008 recommend it
-# what becomes of a triangle: by which of its edges ab, bc, ca are split (bits 1, 2, 4); 0 1 2 a b c, 3 4 5 ab bc ca
+_BULGE = 0.75  # share of the way from the flat triangle to the tangent planes, as Boubekeur and Alexa 2008 have it
+# what a triangle becomes, by which of its edges ab, bc, ca are split (1 + 2 + 4); corners a b c are 0 1 2, middles 3 4 5
 _PATTERNS: tuple[tuple[tuple[int, int, int], ...], ...] = (
     ((0, 1, 2),),
     ((0, 3, 2), (3, 1, 2)),
@@ -22,15 +24,14 @@ def split(faces: np.ndarray, long: np.ndarray, count: int) -> tuple[np.ndarray, 
     """Split edges in the middle, and the triangles at them into two, three or four.
 
     faces : (F, 3); long : (F, 3) bool, which of the edges ab, bc, ca to split, the same seen from both sides
-    count : vertices there are
+    count : how many vertices there are
 
-    Returns edges (N, 2), whose middles are the new vertices `count` to `count + N`, and faces (F', 3); the order of both
-    depends on `faces` and `long` alone.
+    Returns edges (N, 2), whose middles are the new vertices `count` to `count + N`, and faces (F', 3), the parts of a
+    triangle in its place.
     """
-    sides = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1)
     chosen = long.ravel()
-    edges, place = np.unique(sides[chosen], axis=0, return_inverse=True)
-    middle = np.full(len(sides), -1)
+    edges, place = np.unique(_sides(faces).reshape(-1, 2)[chosen], axis=0, return_inverse=True)
+    middle = np.full(len(chosen), -1)
     middle[chosen] = count + place.ravel()
     corners = np.concatenate([faces, middle.reshape(-1, 3)], 1)
     kind = long @ np.array([1, 2, 4])
@@ -39,44 +40,64 @@ def split(faces: np.ndarray, long: np.ndarray, count: int) -> tuple[np.ndarray, 
     return edges, np.concatenate(parts)[np.argsort(origin, kind="stable")]
 
 
-def refine(
-    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, uv_faces: np.ndarray, where: np.ndarray, longest: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
-    """The mesh with no edge longer than `longest`, metres, in the triangles that `where` (F,) bool selects.
+@dataclass(frozen=True)
+class Subdivision:
+    """How a mesh of V vertices became one of V' vertices, of which the first V are the old ones.
 
-    New vertices lie on the smooth surface that the vertex normals tell of (Phong tessellation), not on flat triangles.
-
-    Returns vertices (V', 3) float64 of which the first V are the old ones, faces (F', 3), the UV of each vertex (V', 2),
-    one of them at a seam, and for every round of splits the edges (N, 2) whose middles were added, for other fields:
-    see `carry`.
+    rounds : for every round of splits the faces before it and the edges (N, 2) whose middles were added
+    faces : (F', 3); uv : (V', 2), one of a vertex's places where it has several, at a seam
     """
-    vertices, uv, rounds = vertices.astype(float), uv.astype(float), []
+
+    rounds: tuple[tuple[np.ndarray, np.ndarray], ...]
+    faces: np.ndarray
+    uv: np.ndarray
+
+    def carry(self, field: np.ndarray) -> np.ndarray:
+        """A field (V, ...) on all V' vertices, float64: in the middle of an edge the mean of its ends."""
+        field = np.asarray(field, float)
+        for _, edges in self.rounds:
+            field = np.concatenate([field, field[edges].mean(1)])
+        return field
+
+    def smooth(self, vertices: np.ndarray) -> np.ndarray:
+        """(V', 3) float64: vertices (V, 3) of any face on this topology, and new ones not on the flat triangles but on
+        the curved surface that the vertex normals tell of (Phong tessellation)."""
+        vertices = np.asarray(vertices, float)
+        for faces, edges in self.rounds:
+            normals = vertex_normals(vertices, faces)[edges]
+            ends = vertices[edges]
+            flat = ends.mean(1)
+            off = ((ends - flat[:, None]) * normals).sum(2, keepdims=True) * normals
+            vertices = np.concatenate([vertices, flat + _BULGE * off.mean(1)])
+        return vertices
+
+
+def subdivide(
+    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, uv_faces: np.ndarray, where: np.ndarray, longest: float
+) -> Subdivision:
+    """Split until no triangle that `where` (F,) bool selects has an edge above `longest`, metres, on `vertices` (V, 3).
+
+    uv, uv_faces : (U, 2), (F, 3), as a template's
+    """
+    vertices, uv, rounds = np.asarray(vertices, float), np.asarray(uv, float), []
     while True:
-        length = np.linalg.norm(vertices[faces] - vertices[np.roll(faces, -1, 1)], axis=2)
-        marked = np.unique(np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2), 2)[(length > longest) & where[:, None]], axis=0)
-        if not len(marked):
+        sides = _sides(faces)
+        key = sides @ np.array([len(vertices), 1])
+        length = np.linalg.norm(vertices[sides[..., 0]] - vertices[sides[..., 1]], axis=2)
+        long = np.isin(key, key[(length > longest) & where[:, None]])
+        if not long.any():
             break
-        key = np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2), 2) @ np.array([len(vertices), 1])
-        long = np.isin(key, marked @ np.array([len(vertices), 1]))
-        normals = vertex_normals(vertices, faces)
         uv_edges, uv_faces = split(uv_faces, long, len(uv))
-        origin = np.repeat(np.arange(len(faces)), 1 + long.sum(1))
-        edges, faces = split(faces, long, len(vertices))
-        a, b = edges.T
-        flat = (vertices[a] + vertices[b]) / 2
-        bulge = sum(((vertices[i] - flat) * normals[i]).sum(1, keepdims=True) * normals[i] for i in (a, b)) / 2
-        vertices = np.concatenate([vertices, flat + _BULGE * bulge])
         uv = np.concatenate([uv, uv[uv_edges].mean(1)])
-        where = where[origin]
-        rounds.append(edges)
+        where = np.repeat(where, 1 + long.sum(1))
+        edges, finer = split(faces, long, len(vertices))
+        rounds.append((faces, edges))
+        vertices, faces = np.concatenate([vertices, vertices[edges].mean(1)]), finer
     own = np.zeros((len(vertices), 2))
     own[faces.ravel()] = uv[uv_faces.ravel()]
-    return vertices, faces, own, rounds
+    return Subdivision(tuple(rounds), faces, own)
 
 
-def carry(field: np.ndarray, rounds: list[np.ndarray]) -> np.ndarray:
-    """A field (V, ...) on the vertices of a refined mesh, (V', ...) float64: halfway between the ends of a split edge."""
-    field = field.astype(float)
-    for edges in rounds:
-        field = np.concatenate([field, field[edges].mean(1)])
-    return field
+def _sides(faces: np.ndarray) -> np.ndarray:
+    """(F, 3, 2) the ends of the edges ab, bc, ca, the lower number first."""
+    return np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2), 2)

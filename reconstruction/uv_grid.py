@@ -62,15 +62,20 @@ class UvGrid:
         return Surface(self.embedding(vertices), normal, dual[:, :, 0], dual[:, :, 1])
 
 
+def face_triangles(template: Template) -> np.ndarray:
+    """(F,) bool: skin between jaw, ears and hairline."""
+    vertices = template.v_template
+    before_ears = vertices[:, 2] > template.landmarks68(vertices)[[0, 16], 2].mean() - 0.01
+    return (on_face(template, vertices) & before_ears & template.skin)[template.faces].all(1)
+
+
 def make_grid(template: Template) -> UvGrid:
     """Lay the grid over the face of `template`."""
     vertices = template.v_template.astype(float)
     own_corners = template.uv[template.uv_faces].astype(float)
     marks = template.landmarks68(vertices)
-    before_ears = vertices[:, 2] > marks[[0, 16], 2].mean() - 0.01
-    chosen = (on_face(template, vertices) & before_ears & template.skin)[template.faces].all(1)
     area = np.abs(np.linalg.det(own_corners[:, 1:] - own_corners[:, :1]))
-    chosen &= area > 1e-12
+    chosen = face_triangles(template) & (area > 1e-12)
     points = own_corners[chosen].reshape(-1, 2)
     low, high = points.min(0), points.max(0)
     texel = np.diag((high - low) / SIZE) * [1, -1]
