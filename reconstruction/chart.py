@@ -50,7 +50,7 @@ def make_chart(template: Template) -> Chart:
 
 
 def on_face(template: Template, points: np.ndarray) -> np.ndarray:
-    """(N,) bool: which of `points` (N, 3) on the neutral mean face lie, seen from the front, between jaw and hairline."""
+    """(N,) bool: which `points` (N, 3) on the neutral mean face lie, seen from the front, between jaw and hairline."""
     marks = template.landmarks68(template.v_template)
     outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
     return Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(points[:, :2]) >= 0

@@ -1,199 +1,191 @@
-"""Wrinkles: one map of displacement for a person, from the shading of the person's own skin. Optional; off by default.
+"""Wrinkles of a person from the shading of the person's own skin; an optional stage after the fit.
 
-Two dozen sharp, near-neutral frames with head poses as different as there are, are unrolled onto the template's UV and brought into register
-with each other, their light is estimated, and `shading` says what of their fine contrast is form.
+Two dozen good, near-neutral frames, with head poses as different as there are, are unrolled onto the UV of the face and
+brought into register; `shading` estimates the light of each and says what of their fine contrast is form. Wrinkle scale
+is about 1 to 8 mm. Simulated heads with known wrinkles say how well that works: see README, Wrinkles.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
-import open3d as o3d
 
-from reconstruction.appearance import even_out
-from reconstruction.camera import project
-from reconstruction.rendering import srgb_to_linear
+from reconstruction import __version__
+from reconstruction.detail_map import FACE_PIXELS, LIMIT, DetailMap
+from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence
-from reconstruction.shading import Lattice, fit_light, harmonics, make_lattice, slope_of_light, solve_form
+from reconstruction.shading import DARKEST, Lattice, fit_light, make_lattice, sensitivity, solve_form
 from reconstruction.template import Template
-from reconstruction.uv_grid import SIZE, Surface, UvGrid, make_grid, texel_size
-from reconstruction.video import Video
+from reconstruction.unrolled import LUMA, Canvas, Shot, register, shoot
+from reconstruction.uv_grid import Surface, make_grid
+from reconstruction.video import Video, open_video
 
 FRAMES = 24
-FACING = (0.35, 0.7)  # cosine between normal and view: from here skin is looked at, from here with full weight
-SLOW = 3.5  # texels: light and albedo that change more slowly are taken out
-EVEN = 8.0  # texels over which albedo is smoothed before light is estimated
-FLOW_SMOOTH, FLOW_MOST = 6.0, 4.0
-DARKEST = 0.25  # of the usual light: in shadows shading says little
-STEEPEST = 2.5
-HAIRY = 0.2
-CURVED = 0.02
-LIMIT = 1.0
-_LUMA = np.float32([0.2126, 0.7152, 0.0722])
-_CELLS = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
+SLOW = 3.5  # texels: what changes more slowly is no wrinkle
+EVEN = 8.0  # texels over which albedo is averaged where light is estimated
+AROUND = 4.0  # texels, the neighbourhood that says how blotched skin is
+CURVED = 0.02  # 1 - length of the mean normal within some 2 texels: sharper than this is form of the coarse mesh
+DARK, ROUGH = 0.5, 0.15  # of the log of light: darker than the usual skin, or with more fine contrast, is hair
+MARGIN = 5.0  # texels over which displacement fades towards what is unknown
+DARKEST_LIGHT = 3e-3  # linear; below it a picture is black
 
 
-def choose_frames(sequence: FaceSequence, most: int = FRAMES) -> np.ndarray:
-    """Frames, rising, that are good and near neutral, with head poses as different as there are."""
-    moved = np.abs(sequence.expression).mean(1) + np.abs(sequence.pose[:, 1:]).mean((1, 2))
-    score = sequence.quality * np.exp(-moved / max(float(np.median(moved[sequence.valid])), 1e-6))
-    candidates = np.flatnonzero(sequence.valid & (score >= np.quantile(score[sequence.valid], 0.5)))
-    chosen = [int(candidates[np.argmax(score[candidates])])]
-    turn = sequence.pose[candidates, 0]
-    far = np.linalg.norm(turn - sequence.pose[chosen[0], 0], axis=1)
-    while len(chosen) < min(most, len(candidates)):
-        far[np.isin(candidates, chosen)] = -1
-        chosen.append(int(candidates[np.argmax(far)]))
-        far = np.minimum(far, np.linalg.norm(turn - sequence.pose[chosen[-1], 0], axis=1))
-    return np.sort(chosen)
+def estimate_detail(
+    video: str | Path,
+    template: Template,
+    sequence: FaceSequence,
+    *,
+    fps: str | float = "native",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> DetailMap:
+    """The wrinkles of the person that `sequence` was reconstructed from.
 
+    fps : what the reconstruction was made with
+    progress : called with (stage, done, total)
 
-@dataclass(frozen=True)
-class Shot:
-    """One frame on the M texels of the grid.
+    A face of fewer than 150 pixels between the outer eye corners hardly shows wrinkles: the map says so, and is faded
+    to nothing at 100.
 
-    picture : (h, w, 3) uint8, the face's part of it; where : (M, 2) pixels of it
-    surface : in the camera's frame; weight : (M,) 0 unseen to 1
+    Raises
+    ------
+    InputError
+        The recording cannot be read or lacks the sequence's frames, or the parameters belong to another template.
     """
-
-    picture: np.ndarray
-    where: np.ndarray
-    surface: Surface
-    weight: np.ndarray
-
-    def light(self, canvas: "Canvas") -> np.ndarray:
-        """(M, 3) linear."""
-        linear = srgb_to_linear(self.picture).astype(np.float32)
-        return cv2.remap(linear, canvas.draw(self.where), None, cv2.INTER_LINEAR)[canvas.inside]
-
-
-def shoot(rgb: np.ndarray, vertices: np.ndarray, grid: UvGrid, faces: np.ndarray, camera_matrix: np.ndarray) -> Shot:
-    """vertices : (V, 3) metres, camera frame"""
-    surface = grid.on(vertices)
-    distance = np.linalg.norm(surface.place, axis=1)
-    facing = -(surface.normal * surface.place).sum(1) / distance
-    where = project(surface.place, camera_matrix)
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
-    rays = np.concatenate([np.zeros_like(surface.place), surface.place / distance[:, None]], 1).astype(np.float32)
-    first = scene.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy() > distance - 0.002
-    height, width = rgb.shape[:2]
-    inside = ((where >= 0) & (where <= (width - 1, height - 1))).all(1)
-    seen = first & inside & (facing > FACING[0])
-    weight = seen * np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0.05, 1)
-    if seen.any():
-        low = np.floor(where[seen].min(0)).astype(int).clip(0)
-        high = np.ceil(where[seen].max(0)).astype(int) + 2
-    else:
-        low, high = np.zeros(2, int), np.full(2, 2)
-    return Shot(rgb[low[1] : high[1], low[0] : high[0]].copy(), where - low, surface, weight)
-
-
-class Canvas:
-    """Values of the texels as pictures, for filters."""
-
-    def __init__(self, inside: np.ndarray):
-        self.inside = inside
-
-    def draw(self, values: np.ndarray) -> np.ndarray:
-        out = np.zeros((*self.inside.shape, *values.shape[1:]), np.float32)
-        out[self.inside] = values
-        return out
-
-    def smooth(self, values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
-        """Mean of values (M, ...) round every texel, by weight (M,)."""
-        weight = weight.astype(np.float32)
-        shaped = weight.reshape(-1, *[1] * (values.ndim - 1))
-        total = cv2.GaussianBlur(self.draw(values * shaped), (0, 0), sigma)[self.inside]
-        share = cv2.GaussianBlur(self.draw(weight), (0, 0), sigma)[self.inside]
-        return total / np.maximum(share, 1e-4).reshape(shaped.shape)
-
-
-def register(shots: list[Shot], lights: np.ndarray, canvas: Canvas, lattice: Lattice, rounds: int = 2) -> list[Shot]:
-    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow_of.setFinestScale(0)
-    flow_of.setVariationalRefinementDelta(0)
-    for _ in range(rounds):
-        lights = np.array([shot.light(canvas) for shot in shots])
-        textures = []
-        for shot, light in zip(shots, lights, strict=True):
-            level = np.log(np.maximum(light @ _LUMA, 3e-3))
-            seen = shot.weight > 0
-            level = 400 * (level - canvas.smooth(level, seen, SLOW)) 
-            textures.append(even_out(canvas.draw(level * seen), canvas.draw(seen) > 0))
-        weights = np.array([canvas.draw(shot.weight) for shot in shots])
-        reference = (np.array(textures) * weights).sum(0) / np.maximum(weights.sum(0), 1e-3)
-        reference = np.where(weights.sum(0) > 0, reference, 128).astype(np.uint8)
-        moved = []
-        for shot, texture in zip(shots, textures, strict=True):
-            flow = flow_of.calc(reference, texture, None)[canvas.inside]
-            flow = canvas.smooth(np.clip(flow, -FLOW_MOST, FLOW_MOST), shot.weight, FLOW_SMOOTH)
-            where = shot.where + flow[:, :1] * (lattice.to_next_column @ shot.where) + flow[:, 1:] * (lattice.to_next_row @ shot.where)
-            moved.append(replace(shot, where=where))
-        print('flow rms texels', np.sqrt((flow**2).mean(0)))
-        shots = moved
-    return shots
-
-
-def mix_channels(fine: np.ndarray, weight: np.ndarray, loading: float = 0.5) -> np.ndarray:
-    """(3,) weights, sum 1."""
-    mean = (fine * weight[..., None]).sum(0) / np.maximum(weight.sum(0), 1e-6)[:, None]
-    use = weight.sum(0) > 0.5
-    c = np.cov(mean[use].T)
-    c = c + loading * np.eye(3) * np.trace(c) / 3
-    w = np.linalg.solve(c, np.ones(3))
-    return w / w.sum()
-
-
-def estimate(frames: list[np.ndarray], template: Template, sequence: FaceSequence, chosen: np.ndarray, reg: int = 2, debug=None, loading=.5):
+    sequence.check_template(template)
+    chosen = choose_frames(sequence)
     grid = make_grid(template)
     canvas = Canvas(grid.inside)
     neutral = grid.on(sequence.neutral(template))
-    size = 1000 * texel_size(neutral)
-    dual = 1e-3 * np.stack([neutral.across, neutral.down], 1)
-    metric = dual @ np.swapaxes(dual, 1, 2)
-    lattice = make_lattice(grid.inside, size, 1 / np.sqrt(np.linalg.det(metric)))
-    transform = sequence.camera_from_head[chosen].astype(float)
-    heads = sequence.vertices(template, chosen) @ np.swapaxes(transform[:, :3, :3], 1, 2) + transform[:, None, :3, 3]
-    shots = [shoot(rgb, v, grid, template.faces, sequence.camera_matrix) for rgb, v in zip(frames, heads, strict=True)]
-    if reg and len(shots) > 1:
-        shots = register(shots, None, canvas, lattice, reg)
-    lights = np.array([s.light(canvas) for s in shots])
-    weight = np.array([s.weight for s in shots], np.float32)
-    bright = lights @ _LUMA
-    albedo = np.ones(bright.shape[1])
+    dual = np.stack([neutral.across, neutral.down], 1) / 1000
+    lattice = make_lattice(grid.inside, dual @ np.swapaxes(dual, 1, 2))
+    pose = sequence.camera_from_head[chosen].astype(float)
+    heads = sequence.vertices(template, chosen) @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
+    shots = []
+    for n, rgb in enumerate(_pictures(open_video(video, fps), sequence, chosen)):
+        shots.append(shoot(rgb, heads[n], grid, template.faces, sequence.camera_matrix))
+        if progress:
+            progress("wrinkles", n + 1, len(chosen))
+    corners = template.landmarks68(heads)[:, [36, 45]]
+    apart = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) / corners[..., 2].mean(1)
+    face_pixels = float(np.median(apart) * sequence.camera_matrix[0, 0])
+    height, confidence = form_of(shots, neutral, canvas, lattice)
+    low, high = FACE_PIXELS
+    height *= np.clip((face_pixels - low) / (high - low), 0, 1)
+    return DetailMap(
+        template=template.name,
+        template_sha256=template.sha256,
+        displacement=np.clip(canvas.draw(height / 1000), -LIMIT, LIMIT),
+        confidence=canvas.draw(confidence),
+        window=grid.window.astype(np.float32),
+        face_pixels=round(face_pixels, 1),
+        frames=len(chosen),
+        simulated=sequence.simulated,
+        provenance={"software": f"digital-face-atlas {__version__}", "frames": [int(n) for n in chosen]},
+    )
+
+
+def choose_frames(sequence: FaceSequence, most: int = FRAMES) -> np.ndarray:
+    """Frames, rising, from the better half by quality and nearness to neutral, with head poses as different as there
+    are: each next one is the farthest from those taken.
+    """
+    moved = np.abs(sequence.expression).mean(1) + np.abs(sequence.pose[:, 1:]).mean((1, 2))
+    score = sequence.quality * np.exp(-moved / max(float(np.median(moved[sequence.valid])), 1e-6))
+    candidates = np.flatnonzero(sequence.valid & (score >= np.median(score[sequence.valid])))
+    turn = sequence.pose[candidates, 0]
+    taken = [int(np.argmax(score[candidates]))]
+    far = np.full(len(candidates), np.inf)
+    while len(taken) < min(most, len(candidates)):
+        far = np.minimum(far, np.linalg.norm(turn - turn[taken[-1]], axis=1))
+        far[taken[-1]] = -1
+        taken.append(int(np.argmax(far)))
+    return np.sort(candidates[taken])
+
+
+def _pictures(video: Video, sequence: FaceSequence, chosen: np.ndarray) -> list[np.ndarray]:
+    """Those frames, (H, W, 3) uint8."""
+    wanted = set(chosen.tolist())
+    found = []
+    for n, (_, time, rgb) in enumerate(video):
+        if n in wanted and abs(time - sequence.time_s[n]) < 0.5 / video.native_rate:
+            found.append(rgb)
+        if n == chosen[-1]:
+            break
+    if len(found) < len(chosen):
+        raise InputError(
+            f"expected the recording of these parameters, but {video.path.name} has no frames at their times; name the "
+            "right file and the same fps as for the reconstruction."
+        )
+    return found
+
+
+def form_of(shots: list[Shot], neutral: Surface, canvas: Canvas, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """Displacement, millimetres, and confidence, each (M,)."""
+    if len(shots) > 1:
+        shots = register(register(shots, canvas, lattice), canvas, lattice)
+    colours = np.array([shot.light(canvas) for shot in shots])
+    weight = np.array([shot.weight for shot in shots], np.float32)
+    albedo, lights = albedo_and_lights(shots, colours @ LUMA, canvas)
+    contrasts, across, down = [], [], []
+    for shot, light, colour, w in zip(shots, lights, colours, weight, strict=True):
+        shade, slope = sensitivity(shot.surface.normal, light)
+        w *= np.clip(shade / np.median(shade) / DARKEST - 1, 0, 1)
+        level = np.log(np.maximum(colour, DARKEST_LIGHT)) - np.log(shade)[:, None]
+        contrasts.append(level - canvas.smooth(level, (w > 0).astype(np.float32), SLOW))
+        across.append((slope * shot.surface.across).sum(1) / 1000)
+        down.append((slope * shot.surface.down).sum(1) / 1000)
+    contrast = np.array(contrasts) @ mix_channels(np.array(contrasts), weight)
+    weight *= bare_skin(contrast, albedo, weight, neutral, canvas)
+    known = (weight.sum(0) > 0.3).astype(np.float32)
+    height, confidence = solve_form(
+        contrast, np.array(across), np.array(down), weight, lattice, lambda x: canvas.smooth(x, known, AROUND)
+    )
+    height -= canvas.smooth(height, known, SLOW)
+    within = cv2.distanceTransform(canvas.draw(known).astype(np.uint8), cv2.DIST_L2, 5)[canvas.inside]
+    return height * np.clip(within / MARGIN, 0, 1), confidence * known
+
+
+def albedo_and_lights(shots: list[Shot], brightness: np.ndarray, canvas: Canvas) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Slowly varying albedo (M,) and every frame's light (9,), in turns, from linear brightness (T, M)."""
+    weight = np.array([shot.weight for shot in shots])
+    total = weight.sum(0)
+    known = (total > 0).astype(np.float32)
+    albedo = np.ones(len(total))
     for _ in range(3):
-        light = [fit_light(s.surface.normal, b, albedo, s.weight > 0.3) for s, b in zip(shots, bright, strict=True)]
-        shade = np.array([harmonics(s.surface.normal) @ l for s, l in zip(shots, light, strict=True)])
-        ratio = np.where(weight > 0, bright / np.maximum(shade, 1e-3), 0)
-        total = np.maximum(weight.sum(0), 1e-6)
-        albedo = canvas.smooth((ratio * weight).sum(0) / total, (weight.sum(0) > 0).astype(float), EVEN)
-    usual = np.median(shade, 1, keepdims=True)
-    lit = np.clip(shade / usual / DARKEST - 1, 0, 1)
-    weight = weight * lit
-    logs = np.log(np.maximum(lights, 3e-3)) - np.log(np.maximum(shade, DARKEST * usual))[..., None]
-    fine = np.array([l - canvas.smooth(l, w > 0, SLOW) for l, w in zip(logs, weight, strict=True)])
-    mix = mix_channels(fine, weight, loading)
-    contrast = (fine @ mix)
-    mean = (contrast * weight).sum(0) / np.maximum(weight.sum(0), 1e-6)
-    rough = np.sqrt(canvas.smooth(mean**2, weight.sum(0) > 0, 3.0))
-    weight = weight * (rough < HAIRY)
-    bend = 1 - np.linalg.norm(canvas.smooth(neutral.normal, np.ones(len(size)), 2.5), axis=1)
-    gentle = 1 / (1 + (bend / CURVED) ** 2)
-    weight = weight * gentle
-    across, down = [], []
-    for s, l, sh in zip(shots, light, shade, strict=True):
-        slope = -slope_of_light(s.surface.normal, l) / np.maximum(sh, DARKEST * np.median(sh))[:, None]
-        slope *= np.minimum(1, STEEPEST / np.maximum(np.linalg.norm(slope, axis=1), 1e-6))[:, None]
-        across.append(1e-3 * (slope * s.surface.across).sum(1))
-        down.append(1e-3 * (slope * s.surface.down).sum(1))
-    height, alb, conf = solve_form(contrast, np.array(across), np.array(down), weight, lattice, metric, lambda x: canvas.smooth(x, weight.sum(0) > 0, 4.0))
-    known = canvas.smooth((weight.sum(0) > 0.5).astype(float), np.ones(len(height)), 1.0)
-    rim = cv2.distanceTransform(canvas.draw(weight.sum(0) > 0.3).astype(np.uint8), cv2.DIST_L2, 5)[grid.inside]
-    taper = np.clip(rim / 5, 0, 1)
-    height = height - canvas.smooth(height, rim > 0, SLOW)
-    height, conf = height * taper, conf * (rim > 0)
-    if debug is not None:
-        debug.update(locals())
-    return height, conf, grid
+        lights, ratio = [], np.zeros(len(total))
+        for shot, bright in zip(shots, brightness, strict=True):
+            use = shot.weight > 0.3
+            lights.append(fit_light(shot.surface.normal[use], bright[use], albedo[use]))
+            ratio += shot.weight * bright / sensitivity(shot.surface.normal, lights[-1])[0]
+        albedo = canvas.smooth(ratio / np.maximum(total, 1e-6), known, EVEN)
+    return albedo, lights
+
+
+def mix_channels(contrasts: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(3,) how to mix red, green and blue contrast (T, M, 3): shading, alike in all, is kept whole, and what is not
+    is taken out as far as can be, since melanin and blood darken blue and green more than red. Least variance with
+    shares that sum to 1 (Capon 1969), half a multiple of the identity added, lest it take out coloured light.
+    """
+    total = weight.sum(0)
+    use = total > 0.5
+    if use.sum() < 100:
+        return np.asarray(LUMA)
+    mean = (contrasts * weight[..., None]).sum(0)[use] / total[use, None]
+    covariance = np.cov(mean.T)
+    share = np.linalg.solve(covariance + 0.5 * np.eye(3) * np.trace(covariance) / 3, np.ones(3))
+    return share / share.sum()
+
+
+def bare_skin(
+    contrast: np.ndarray, albedo: np.ndarray, weight: np.ndarray, neutral: Surface, canvas: Canvas
+) -> np.ndarray:
+    """(M,) 0 hair or an edge of the coarse form to 1 smooth bare skin."""
+    total = weight.sum(0)
+    known = (total > 0).astype(np.float32)
+    mean = (contrast * weight).sum(0) / np.maximum(total, 1e-6)
+    rough = np.sqrt(canvas.smooth(mean**2, known, AROUND))
+    usual = np.median(albedo[known > 0]) if known.any() else 1.0
+    hair = (rough > ROUGH) | (albedo < usual * np.exp(-DARK))
+    clear = canvas.smooth(hair.astype(np.float32), np.ones_like(known), 2.0) < 0.1
+    bend = 1 - np.linalg.norm(canvas.smooth(neutral.normal, np.ones_like(known), 2.5), axis=1)
+    return clear / (1 + (bend / CURVED) ** 2)

@@ -23,6 +23,7 @@ SUFFIX = ".detail.safetensors"
 LIMIT = 0.001  # metres, the most that skin is moved
 EDGE = 0.0012  # metres, the longest edge on the face of a mesh with detail
 FACE_PIXELS = (100.0, 150.0)  # between the outer eye corners: with less wrinkles are not seen, from here they are
+_FIELDS = ("template", "template_sha256", "face_pixels", "frames", "simulated", "provenance")
 _ZERO = 2**15  # grey of no displacement in the picture
 
 
@@ -71,7 +72,9 @@ class DetailMap:
         return map_coordinates(self.displacement.astype(float), [SIZE * row - 0.5, SIZE * column - 0.5], order=1)
 
 
-def detailed_mesh(detail: DetailMap, template: Template, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def detailed_mesh(
+    detail: DetailMap, template: Template, vertices: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A face of `template`, `vertices` (V, 3) metres, with its wrinkles.
 
     Returns vertices (V', 3) float32 metres, of which the first V are the given ones, displaced; faces (F', 3); colours
@@ -102,6 +105,23 @@ def detail_path(parameters: str | Path) -> Path:
     return path.with_name(path.name.removesuffix(PARAMETERS) + SUFFIX)
 
 
+def load_detail_beside(parameters: str | Path) -> DetailMap:
+    """The map that lies beside a ``.face.safetensors`` file.
+
+    Raises
+    ------
+    InputError
+        There is none, or it cannot be used.
+    """
+    path = detail_path(parameters)
+    if not path.is_file():
+        raise InputError(
+            f"expected wrinkles in {path}, but there is no such file; write it with face-atlas reconstruct --detail, "
+            "or leave --detail out."
+        )
+    return load_detail(path)
+
+
 def save_detail(detail: DetailMap, path: str | Path) -> Path:
     """Write ``NAME.detail.safetensors``, ``NAME.detail.json`` and ``NAME.detail.png``; returns the path of the first.
 
@@ -116,10 +136,7 @@ def save_detail(detail: DetailMap, path: str | Path) -> Path:
     if not path.name.endswith(SUFFIX):
         raise InputError(f"expected a file name ending in {SUFFIX}, got {path.name}; rename it.")
     arrays = {name: getattr(detail, name).astype(np.float32) for name in ("displacement", "confidence", "window")}
-    fields = {
-        name: getattr(detail, name)
-        for name in ("template", "template_sha256", "face_pixels", "frames", "simulated", "provenance")
-    }
+    fields = {name: getattr(detail, name) for name in _FIELDS}
     step = LIMIT / (_ZERO - 1)
     summary = {
         "kind": KIND,
@@ -148,10 +165,11 @@ def load_detail(path: str | Path) -> DetailMap:
         The file is missing, damaged, of another kind or newer than this software.
     """
     arrays, header = read_arrays(path, KIND, VERSION)
-    fields = {}
-    for name in ("template", "template_sha256", "face_pixels", "frames", "simulated", "provenance"):
+    fields: dict[str, Any] = {}
+    for name in _FIELDS:
         if name not in header:
             raise InputError(f"expected {name!r} in the header of {path}, but it is missing; write the file anew.")
         fields[name] = header[name]
     shapes: dict[str, tuple[int, ...]] = {"displacement": (SIZE, SIZE), "confidence": (SIZE, SIZE), "window": (4,)}
-    return DetailMap(**fields, **{name: take(arrays, name, shape, path) for name, shape in shapes.items()})
+    fields |= {name: take(arrays, name, shape, path) for name, shape in shapes.items()}
+    return DetailMap(**fields)

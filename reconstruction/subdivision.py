@@ -1,4 +1,4 @@
-"""Finer triangles where a mesh is to carry finer form: conforming splits at the middles of edges, on a smooth surface."""
+"""Finer triangles where a mesh is to carry finer form: edges split in the middle, on a smooth surface."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from reconstruction.rendering import vertex_normals
 
 _BULGE = 0.75  # share of the way from the flat triangle to the tangent planes, as Boubekeur and Alexa 2008 have it
-# what a triangle becomes, by which of its edges ab, bc, ca are split (1 + 2 + 4); corners a b c are 0 1 2, middles 3 4 5
+# what a triangle becomes where edges ab, bc, ca are split (1 + 2 + 4); corners a b c are 0 1 2, middles 3 4 5
 _PATTERNS: tuple[tuple[tuple[int, int, int], ...], ...] = (
     ((0, 1, 2),),
     ((0, 3, 2), (3, 1, 2)),

@@ -100,9 +100,7 @@ def make_grid(template: Template) -> UvGrid:
     keep &= texel_size(surface).max(1) < LARGEST / 1000
     inside = hit.copy()
     inside[hit] = keep
-    return UvGrid(
-        whole.window, inside, embedding.of(keep), triangle[keep], texel, template.faces, own_corners
-    )
+    return UvGrid(whole.window, inside, embedding.of(keep), triangle[keep], texel, template.faces, own_corners)
 
 
 def texel_size(surface: Surface) -> np.ndarray:
