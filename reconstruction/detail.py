@@ -27,6 +27,7 @@ EVEN = 8.0  # texels over which albedo is averaged where light is estimated
 AROUND = 4.0  # texels, the neighbourhood that says how blotched skin is
 CURVED = 0.02  # 1 - length of the mean normal within some 2 texels: sharper than this is form of the coarse mesh
 DARK, ROUGH = 0.5, 0.15  # of the log of light: darker than the usual skin, or with more fine contrast, is hair
+SPOT = 0.35  # of the log: darker than the skin around than a wrinkle's slope would be
 MARGIN = 5.0  # texels over which displacement fades towards what is unknown
 DARKEST_LIGHT = 3e-3  # linear; below it a picture is black
 
@@ -179,13 +180,15 @@ def mix_channels(contrasts: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def bare_skin(
     contrast: np.ndarray, albedo: np.ndarray, weight: np.ndarray, neutral: Surface, canvas: Canvas
 ) -> np.ndarray:
-    """(M,) 0 hair or an edge of the coarse form to 1 smooth bare skin."""
+    """(M,) 0 hair, a mole or an edge of the coarse form to 1 smooth bare skin."""
     total = weight.sum(0)
     known = (total > 0).astype(np.float32)
     mean = (contrast * weight).sum(0) / np.maximum(total, 1e-6)
     rough = np.sqrt(canvas.smooth(mean**2, known, AROUND))
     usual = np.median(albedo[known > 0]) if known.any() else 1.0
     hair = (rough > ROUGH) | (albedo < usual * np.exp(-DARK))
-    clear = canvas.smooth(hair.astype(np.float32), np.ones_like(known), 2.0) < 0.1
-    bend = 1 - np.linalg.norm(canvas.smooth(neutral.normal, np.ones_like(known), 2.5), axis=1)
+    everywhere = np.ones_like(known)
+    clear = canvas.smooth(hair.astype(np.float32), everywhere, 2.0) < 0.1
+    clear &= canvas.smooth((mean < -SPOT).astype(np.float32), everywhere, 1.5) < 0.03
+    bend = 1 - np.linalg.norm(canvas.smooth(neutral.normal, everywhere, 2.5), axis=1)
     return clear / (1 + (bend / CURVED) ** 2)

@@ -19,9 +19,9 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 SLOPE_SD = 0.3  # of skin at wrinkle scale
-BEND_SD = 0.25  # per millimetre: how fast slopes change
+BEND_SD = 0.2  # per millimetre: how fast slopes change
 HEIGHT_SD = 0.3  # millimetres: keeps out form that is coarser than wrinkles
-ALBEDO_SD = 0.05  # of its log; more where more of it is found around
+ALBEDO_SD = 0.04  # of its log; more where more of it is found around
 NOISE_SD = 0.025  # of one frame's log
 STUDENT = 4.0  # degrees of freedom of albedo and noise
 MOST_FRAMES = 12.0  # what all frames together count as at most, since their errors are alike
@@ -135,9 +135,11 @@ def solve_form(
     columns, rows, area = lattice.to_next_column, lattice.to_next_row, lattice.area
     prior_uu, prior_uv, prior_vv = (lattice.metric[:, i, j] / SLOPE_SD**2 for i, j in ((0, 0), (0, 1), (1, 1)))
     prior = lattice.bends.T @ lattice.bends / BEND_SD**2 + sparse.diags(area / HEIGHT_SD**2)
-    height = np.zeros(contrast.shape[1])
-    robust, by_albedo = np.ones_like(contrast), np.full(len(height), ALBEDO_SD**-2)
+    height, robust = np.zeros(contrast.shape[1]), np.ones_like(contrast)
+    albedo = (weight * contrast).sum(0) / np.maximum(weight.sum(0), 1e-9)  # first guess: all of it
     for _ in range(ROUNDS):
+        usual = np.maximum(ALBEDO_SD**2, around(albedo**2))  # among stubble and freckles the next spot is albedo too
+        by_albedo = (STUDENT + 1) / (STUDENT * usual + albedo**2)
         w = weight * robust
         total = w.sum(0) + by_albedo
         c, u, v = ((w * x).sum(0) / total for x in (contrast, across, down))
@@ -161,8 +163,6 @@ def solve_form(
         albedo = c - u * du - v * dv
         left = contrast - albedo - across * du - down * dv
         robust = (STUDENT + 1) / (STUDENT + (left / NOISE_SD) ** 2)
-        usual = np.maximum(ALBEDO_SD**2, around(albedo**2))  # among stubble and freckles the next spot is albedo too
-        by_albedo = (STUDENT + 1) / (STUDENT * usual + albedo**2)
     pu, pv, puv = uu + prior_uu, vv + prior_vv, uv + prior_uv
     known = (uu * pv + vv * pu - 2 * uv * puv) / np.maximum(pu * pv - puv**2, 1e-12)  # trace of data / (data + prior)
     return height, np.clip(known / 2, 0, 1)
