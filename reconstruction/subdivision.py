@@ -6,7 +6,7 @@ import numpy as np
 
 from reconstruction.rendering import vertex_normals
 
-_BULGE = 0.75  # share of the way from the flat triangle to the tangent planes, as Boubekeur and Alexa 2008 have it
+_BULGE = 0.5  # share of the way from the flat edge to the tangent planes at its ends: exact on spheres
 # what a triangle becomes where edges ab, bc, ca are split (1 + 2 + 4); corners a b c are 0 1 2, middles 3 4 5
 _PATTERNS: tuple[tuple[tuple[int, int, int], ...], ...] = (
     ((0, 1, 2),),
@@ -30,9 +30,10 @@ def split(faces: np.ndarray, long: np.ndarray, count: int) -> tuple[np.ndarray, 
     triangle in its place.
     """
     chosen = long.ravel()
-    edges, place = np.unique(_sides(faces).reshape(-1, 2)[chosen], axis=0, return_inverse=True)
+    keys, place = np.unique(_keys(faces, count).ravel()[chosen], return_inverse=True)
+    edges = np.stack(np.divmod(keys, count), 1)
     middle = np.full(len(chosen), -1)
-    middle[chosen] = count + place.ravel()
+    middle[chosen] = count + place
     corners = np.concatenate([faces, middle.reshape(-1, 3)], 1)
     kind = long @ np.array([1, 2, 4])
     parts = [corners[kind == k][:, pattern].reshape(-1, 3) for k, pattern in enumerate(_PATTERNS)]
@@ -61,7 +62,7 @@ class Subdivision:
 
     def smooth(self, vertices: np.ndarray) -> np.ndarray:
         """(V', 3) float64: vertices (V, 3) of any face on this topology, and new ones not on the flat triangles but on
-        the curved surface that the vertex normals tell of (Phong tessellation)."""
+        the curved surface that the vertex normals tell of (Phong tessellation, Boubekeur and Alexa 2008)."""
         vertices = np.asarray(vertices, float)
         for faces, edges in self.rounds:
             normals = vertex_normals(vertices, faces)[edges]
@@ -81,10 +82,9 @@ def subdivide(
     """
     vertices, uv, rounds = np.asarray(vertices, float), np.asarray(uv, float), []
     while True:
-        sides = _sides(faces)
-        key = sides @ np.array([len(vertices), 1])
-        length = np.linalg.norm(vertices[sides[..., 0]] - vertices[sides[..., 1]], axis=2)
-        long = np.isin(key, key[(length > longest) & where[:, None]])
+        length = np.linalg.norm(vertices[faces] - vertices[np.roll(faces, -1, 1)], axis=2)
+        keys = _keys(faces, len(vertices))
+        long = np.isin(keys, keys[(length > longest) & where[:, None]])
         if not long.any():
             break
         uv_edges, uv_faces = split(uv_faces, long, len(uv))
@@ -98,6 +98,7 @@ def subdivide(
     return Subdivision(tuple(rounds), faces, own)
 
 
-def _sides(faces: np.ndarray) -> np.ndarray:
-    """(F, 3, 2) the ends of the edges ab, bc, ca, the lower number first."""
-    return np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2), 2)
+def _keys(faces: np.ndarray, count: int) -> np.ndarray:
+    """(F, 3) a number for each of the edges ab, bc, ca, the same from both sides; in the order of the lower end."""
+    after = np.roll(faces, -1, 1)
+    return np.minimum(faces, after) * count + np.maximum(faces, after)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from reconstruction.camera import FACING, head_pose
 from reconstruction.detail import SLOW, estimate_detail
@@ -66,13 +67,15 @@ def spots(template: Template, points: np.ndarray, seed: int, moles: int = 20, fr
     """(N,) how much pigment, of the log of light, at points (N, 3) of the neutral mean face."""
     rng = np.random.default_rng(seed)
     face = template.v_template[np.unique(template.faces[face_triangles(template)])]
-    pigment = np.zeros(len(points))
+    pigment, tree = np.zeros(len(points)), cKDTree(points)
     for n in range(moles + freckles):
         radius, dark = rng.uniform(0.0008, 0.002), rng.uniform(0.5, 1.3)
         if n >= moles:
             radius, dark = radius / 2, dark / 4
-        distance = np.linalg.norm(points - face[rng.integers(len(face))] - rng.normal(0, 0.002, 3), axis=1)
-        pigment = np.maximum(pigment, dark / (1 + np.exp(np.minimum((distance - radius) / 0.00025, 50))))
+        centre = face[rng.integers(len(face))] + rng.normal(0, 0.002, 3)
+        near = tree.query_ball_point(centre, 0.005)
+        distance = np.linalg.norm(points[near] - centre, axis=1)
+        pigment[near] = np.maximum(pigment[near], dark / (1 + np.exp((distance - radius) / 0.00025)))
     return pigment
 
 

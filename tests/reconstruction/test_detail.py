@@ -114,7 +114,8 @@ def test_other_files_are_refused(detail, tmp_path):
         save_detail(detail, tmp_path / "a.png")
     with pytest.raises(InputError, match="does not exist"):
         load_detail(tmp_path / "none.detail.safetensors")
-    save_detail(replace(detail, displacement=np.zeros((4, 4))), tmp_path / "b.detail.safetensors")
+    small = {name: np.zeros((4, 4), np.float32) for name in ("displacement", "confidence")}
+    save_detail(replace(detail, **small), tmp_path / "b.detail.safetensors")
     with pytest.raises(InputError, match=r"'displacement' of shape \(256, 256\)"):
         load_detail(tmp_path / "b.detail.safetensors")
 
