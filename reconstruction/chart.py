@@ -46,7 +46,12 @@ def make_chart(template: Template) -> Chart:
     corners = template.faces[np.where(hit, triangle, 0)]
     barycentric = np.concatenate([1 - second.sum(2, keepdims=True), second], 2).astype(np.float32)
     embedding = Embedding(corners.reshape(-1, 3), barycentric.reshape(-1, 3))
-    outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
-    face = Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(embedding(vertices)[:, :2]) >= 0
     skin = template.skin[corners].all(2)
-    return Chart(embedding, hit & skin & face.reshape(hit.shape))
+    return Chart(embedding, hit & skin & on_face(template, embedding(vertices)).reshape(hit.shape))
+
+
+def on_face(template: Template, points: np.ndarray) -> np.ndarray:
+    """(N,) bool: which `points` (N, 3) on the neutral mean face lie, seen from the front, between jaw and hairline."""
+    marks = template.landmarks68(template.v_template)
+    outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
+    return Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(points[:, :2]) >= 0

@@ -15,6 +15,7 @@ from reconstruction.face_model import FaceModel
 from reconstruction.image_features import crop, image_features
 from reconstruction.motion import ANGLES, angles, motion_to_pose
 from reconstruction.rendering import Renderer, in_camera, linear_to_srgb, srgb_to_linear, vertex_normals
+from reconstruction.subdivision import split
 from reconstruction.template import Template
 
 FINE = 30_000  # triangles; a mesh with more carries pores and brows as it is
@@ -58,12 +59,8 @@ class Photographer:
     def __init__(self, template: Template, size: int = SIZE):
         self.template = template
         if len(template.faces) < FINE:
-            sides = np.sort(template.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1)
-            self._edges, middle = np.unique(sides, axis=0, return_inverse=True)
-            a, b, c = template.faces.T
-            ab, bc, ca = len(template.v_template) + middle.reshape(-1, 3).T
-            corners = (a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca)
-            self._faces = np.stack(corners, 1).reshape(-1, 3)
+            everything = np.ones(template.faces.shape, bool)
+            self._edges, self._faces = split(template.faces, everything, len(template.v_template))
         else:
             self._edges, self._faces = np.zeros((0, 2), int), template.faces
         self._neutral = self.subdivide(template.v_template)

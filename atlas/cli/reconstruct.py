@@ -12,7 +12,7 @@ from atlas.cli.progress import recording_bar
 if TYPE_CHECKING:
     from reconstruction.sequence import FaceSequence
 
-_OURS = (".overlay.webm", ".quality.png")  # results, no recordings
+_OURS = (".overlay.webm", ".quality.png", ".detail.png")  # results, no recordings
 
 
 def reconstruct(
@@ -49,6 +49,9 @@ def reconstruct(
         ),
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the mesh drawn over the recording.")] = False,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Also write the person's wrinkles, NAME.detail.safetensors, for export.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Do recordings anew that are already done.")] = False,
 ) -> None:
@@ -74,6 +77,8 @@ def reconstruct(
     if usable:
         from atlas.figures.quality_strip import quality_strip
         from reconstruction.calibration import load_calibration
+        from reconstruction.detail import estimate_detail
+        from reconstruction.detail_map import detail_path, load_detail, save_detail
         from reconstruction.detectors import choose_detector
         from reconstruction.overlay_video import write_overlay
         from reconstruction.pipeline import reconstruct as reconstruct_recording
@@ -85,6 +90,7 @@ def reconstruct(
         chosen = choose_detector(detector)
         calibrated = load_calibration(faces, calibration, chosen)
         rows: list[tuple[str, FaceSequence, str]] = []
+        findings: dict[str, str] = {}
         with recording_bar(console) as bar:
             whole = bar.add_task("recordings", total=len(usable), visible=len(usable) > 1)
             part = bar.add_task("", total=None)
@@ -123,11 +129,21 @@ def reconstruct(
                         write_atomically(strip, quality_strip(sequence, strip.name.removesuffix(".quality.png")))
                     if overlay and not (done_before and film.is_file()):
                         write_overlay(recording, sequence, faces, film, fps=fps, progress=show)
+                    if detail:
+                        skin = detail_path(target)
+                        if done_before and skin.is_file():
+                            found = load_detail(skin)
+                        else:
+                            found = estimate_detail(recording, faces, sequence, fps=fps, progress=show)
+                            save_detail(found, skin)
+                        findings[recording.name] = found.finding
                     rows.append((recording.name, sequence, "already done" if done_before else str(target)))
                 except InputError as error:
                     bad.append(str(error))
                 bar.advance(whole)
         _summarise(rows)
+        for name, finding in findings.items():
+            make_console(stderr=False).print(f"{name}: {finding}")
     if bad:
         for sentence in bad[:-1]:
             console.print(f"face-atlas: {sentence}")

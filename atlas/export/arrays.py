@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reconstruction.detail_map import DetailMap, detailed_mesh
 from reconstruction.sequence import FaceSequence
 from reconstruction.storage import write_atomically
 from reconstruction.template import Template
@@ -38,6 +39,25 @@ def arrays_of(sequence: FaceSequence, template: Template) -> dict[str, np.ndarra
         "pose": sequence.pose,
         "valid": sequence.valid,
         "time_s": sequence.time_s,
+    }
+
+
+def detail_arrays(sequence: FaceSequence, template: Template, detail: DetailMap) -> dict[str, np.ndarray]:
+    """What wrinkles add to an ``.npz`` export.
+
+    detailed_neutral (V', 3) : metres, the neutral face with wrinkles; detailed_faces (F', 3)
+    displacement (256, 256) : metres along the normal; displacement_confidence (256, 256), 0 to 1
+    displacement_window (4,) : lowest u and v, highest u and v of the map; uv (U, 2), uv_faces (F, 3) : the template's
+    """
+    vertices, faces, _ = detailed_mesh(detail, template, sequence.neutral(template))
+    return {
+        "detailed_neutral": vertices,
+        "detailed_faces": faces,
+        "displacement": detail.displacement,
+        "displacement_confidence": detail.confidence,
+        "displacement_window": detail.window,
+        "uv": template.uv,
+        "uv_faces": template.uv_faces,
     }
 
 

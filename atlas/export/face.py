@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from atlas.export.arrays import arrays_of, write_arrays_npz
+from atlas.export.arrays import arrays_of, detail_arrays, write_arrays_npz
 from atlas.export.mesh import SUFFIXES as MESH_SUFFIXES
 from atlas.export.mesh import write_mesh
+from reconstruction.detail_map import DetailMap, detailed_mesh
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, FaceSequence
 from reconstruction.template import Template
@@ -12,8 +13,9 @@ from reconstruction.template import Template
 SUFFIXES = (".npz", *MESH_SUFFIXES)
 
 
-def export_face(sequence: FaceSequence, template: Template, path: str | Path) -> Path:
-    """Write ``.npz`` (all frames, see `arrays_of`) or ``.glb``, ``.obj``, ``.ply`` (the person's neutral face).
+def export_face(sequence: FaceSequence, template: Template, path: str | Path, detail: DetailMap | None = None) -> Path:
+    """Write ``.npz`` (all frames, see `arrays_of`) or ``.glb``, ``.obj``, ``.ply`` (the person's neutral face); with
+    wrinkles where `detail` is given, on a finer mesh, in ``.npz`` beside the rest.
 
     Raises
     ------
@@ -23,7 +25,10 @@ def export_face(sequence: FaceSequence, template: Template, path: str | Path) ->
     path = Path(path)
     check_suffix(path)
     if path.suffix.lower() == ".npz":
-        return write_arrays_npz(path, arrays_of(sequence, template))
+        arrays = arrays_of(sequence, template)
+        if detail is not None:
+            arrays |= detail_arrays(sequence, template, detail)
+        return write_arrays_npz(path, arrays)
     extras = {
         "content": "neutral face of one person" + (", simulated" if sequence.simulated else ""),
         "licence": template.licence,
@@ -32,6 +37,9 @@ def export_face(sequence: FaceSequence, template: Template, path: str | Path) ->
         "template": template.name,
         "simulated": sequence.simulated,
     }
+    if detail is not None:
+        extras["detail"] = detail.finding
+        return write_mesh(path, *detailed_mesh(detail, template, sequence.neutral(template)), extras=extras)
     return write_mesh(path, sequence.neutral(template), template.faces, template.colours, extras=extras)
 
 

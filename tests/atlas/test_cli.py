@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from atlas.cli import main
@@ -140,7 +141,7 @@ def test_reconstruct_refuses_another_detectors_calibration(face_video, tmp_path,
 def test_results_are_no_recordings(tmp_path):
     from atlas.cli.reconstruct import find_recordings
 
-    for name in ("a.mp4", "a.overlay.webm", "a.quality.png", "b.png"):
+    for name in ("a.mp4", "a.overlay.webm", "a.quality.png", "a.detail.png", "b.png"):
         (tmp_path / name).touch()
     assert [path.name for path in find_recordings([tmp_path])] == ["a.mp4", "b.png"]
 
@@ -174,3 +175,25 @@ def test_reconstruct_refuses_clashing_names_and_empty_folders(face_video, tmp_pa
     assert run("reconstruct", tmp_path / "empty", "--out", tmp_path / "out") == 2
     assert "there are none" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_detail_is_written_beside_the_parameters_and_exported(fitted, face_video, sequence, template, tmp_path, capsys):
+    assert run("reconstruct", face_video, "--out", tmp_path) == 0
+    parameters = tmp_path / f"{face_video.stem}.face.safetensors"
+    assert not list(tmp_path.glob("*.detail.*")), "off unless asked for"
+    assert run("export", parameters, "--out", tmp_path / "a.ply", "--detail") == 2
+    error = capsys.readouterr().err
+    assert "reconstruct --detail" in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "a.ply").exists()
+    assert run("reconstruct", face_video, "--out", tmp_path, "--detail") == 0
+    assert "the face is too small to show wrinkles" in " ".join(capsys.readouterr().out.split())
+    endings = {path.name.removeprefix(face_video.stem) for path in tmp_path.glob("*.detail.*")}
+    assert endings == {".detail.safetensors", ".detail.json", ".detail.png"}
+    assert run("export", parameters, "--out", tmp_path / "a.ply", "--detail") == 0
+    assert run("export", parameters, "--out", tmp_path / "a.npz", "--detail") == 0
+    with np.load(tmp_path / "a.npz") as file:
+        assert file["displacement"].shape == (256, 256)
+        assert len(file["detailed_neutral"]) > 4 * len(template.v_template)
+        assert file["detailed_faces"].max() < len(file["detailed_neutral"])
+        assert f"element vertex {len(file['detailed_neutral'])}\n".encode() in (tmp_path / "a.ply").read_bytes()[:2000]
