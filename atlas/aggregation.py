@@ -42,6 +42,7 @@ class RecordingSummary:
     covariance : (M, M) of motion about its mean, weighted by quality
     features : (F,) see `feature_names`; NaN where the recording cannot tell
     digest : of the parameters, 16 hex digits, so that a recording can be recognised
+    stage : `FaceSequence.stage`, what the parameters come from
     """
 
     stimulus: str
@@ -53,6 +54,7 @@ class RecordingSummary:
     features: np.ndarray
     digest: str
     simulated: bool
+    stage: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def summarise(
         features=features,
         digest=hashlib.sha256(content).hexdigest()[:16],
         simulated=sequence.simulated,
+        stage=sequence.stage,
     )
 
 

@@ -3,13 +3,15 @@
 Holds standard faces, overlays and the matcher: means, spreads and weights over people; no frame and nobody's own face.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from atlas.aggregation import AggregatedFace, feature_names, template_units
+from atlas.biomarkers import ACTION_UNITS, ReliabilityTable
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
 from atlas.features import feature_table, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
@@ -32,6 +34,7 @@ class Atlas:
     warnings : on the cohort as a whole; they name nobody
     evaluation : cross-validation over people; None in an atlas that was read from a file, where `evaluation_summary`
         is kept
+    reliability : how well what it names is recovered by the quality that its recordings were reconstructed with
     """
 
     template: str
@@ -48,6 +51,7 @@ class Atlas:
     simulated: bool
     seed: int
     warnings: tuple[str, ...] = ()
+    reliability: ReliabilityTable = field(default_factory=ReliabilityTable)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -78,6 +82,12 @@ class Atlas:
                 "training_steps": self.matcher.encoder.steps,
                 "embedding_size": int(self.matcher.encoder.prototypes.shape[1]),
                 "features": len(self.matcher.encoder.scaler.names),
+            },
+            "reliability": {
+                "quality": self.reliability.stage,
+                "recordings": dict(self.reliability.recordings),
+                "measured_on": f"films of {self.reliability.people} simulated people of the template",
+                "action_units": {code: self.reliability.of(code) for code in ACTION_UNITS if code in self.units},
             },
             "evaluation": self.evaluation_summary,
             "warnings": list(self.warnings),
@@ -114,10 +124,12 @@ def build_atlas(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
     warnings: Sequence[str] = (),
+    reliability: ReliabilityTable | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Atlas:
     """An atlas from aggregated people; deterministic in `seed`.
 
+    reliability : `template_figures` of the template, where they are known
     progress : called with (stage, done, of)
 
     Raises
@@ -133,6 +145,9 @@ def build_atlas(
     labels = [person.group for person in people]
     recordings = [r for person in people for r in person.recordings]
     simulated = any(r.simulated for r in recordings)
+    known = replace(
+        reliability or ReliabilityTable(), recordings=dict(sorted(Counter(r.stage for r in recordings).items()))
+    )
     matcher = fit_matcher(
         table, labels, coverage=coverage, simulated=simulated, digests=[r.digest for r in recordings], seed=seed
     )
@@ -154,12 +169,13 @@ def build_atlas(
         space=space,
         standard_faces=standard_faces(people, template, space),
         overlays=overlays(people, space, base, seed=seed),
-        matcher=replace(matcher, cautions=evaluation.cautions),
+        matcher=replace(matcher, cautions=evaluation.cautions, reliability=known),
         evaluation=evaluation,
         evaluation_summary=evaluation.to_json(),
         simulated=simulated,
         seed=seed,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *known.warnings),
+        reliability=known,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from atlas.atlas import KIND, VERSION, Atlas
+from atlas.biomarkers import ReliabilityTable
 from atlas.calibration import Calibration
 from atlas.encoder import FittedEncoder
 from atlas.features import Scaler
@@ -70,6 +71,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "evaluation": atlas.evaluation_summary,
         "seed": atlas.seed,
         "warnings": atlas.warnings,
+        "reliability": asdict(atlas.reliability),
     }
     write_arrays(path, KIND, VERSION, arrays, header)
 
@@ -95,6 +97,7 @@ def load_atlas(path: str | Path) -> Atlas:
 
 def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path) -> Atlas:
     groups, stimuli = tuple(header["groups"]), tuple(header["stimuli"])
+    reliability = ReliabilityTable(**header.get("reliability", {}))  # older atlases have none
     motion, features = header["motion"], tuple(header["features"])
     size, rows, columns = len(motion["names"]), len(stimuli) + 1, len(features)
     basis = take(arrays, "scaler/basis", (None, None), path)
@@ -125,6 +128,7 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         simulated=bool(header["simulated"]),
         digests=tuple(header["digests"]),
         cautions=tuple(header["cautions"]),
+        reliability=reliability,
     )
     standard: dict[str, dict[str | None, StandardFace]] = {group: {} for group in groups}
     for number, scalars in enumerate(header["standard_faces"]):
@@ -152,6 +156,7 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         simulated=bool(header["simulated"]),
         seed=int(header["seed"]),
         warnings=tuple(header["warnings"]),
+        reliability=reliability,
     )
 
 

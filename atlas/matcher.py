@@ -10,13 +10,14 @@ none, is 'inconclusive'. A match of one stimulus and one of all stimuli are cali
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from atlas.aggregation import FEW_FRAMES, RecordingSummary
-from atlas.biomarkers import ACTION_UNITS, MEASURES
+from atlas.biomarkers import ACTION_UNITS, MEASURES, ReliabilityTable
+from atlas.biomarkers.reliability import UNKNOWN
 from atlas.calibration import Calibration, calibrate, softmax
 from atlas.encoder import FittedEncoder, Task, fit_encoders
 from atlas.features import FeatureTable, feature_table, pooled_z
@@ -78,6 +79,7 @@ class Matcher:
     simulated : the atlas was built from simulated people
     digests : of the recordings it was built from, to warn when one of them is matched
     cautions : said with every match, such as that the atlas does not tell its groups apart
+    reliability : how well the quantities are recovered
     """
 
     groups: tuple[str, ...]
@@ -89,6 +91,7 @@ class Matcher:
     simulated: bool
     digests: tuple[str, ...]
     cautions: tuple[str, ...] = ()
+    reliability: ReliabilityTable = field(default_factory=ReliabilityTable)
 
     @property
     def stimuli(self) -> tuple[str, ...]:
@@ -138,7 +141,8 @@ class Matcher:
     def _evidence(self, z: np.ndarray, recordings: Sequence[RecordingSummary]) -> list[dict[str, Any]]:
         """What the similarities change by when one quantity is set to the atlas's mean, the largest first.
 
-        ``amount`` is the cosine that the quantity adds to the group it pulls towards, beyond what it adds on average.
+        ``amount`` is the cosine that the quantity adds to the group it pulls towards, beyond what it adds on average;
+        ``reliability`` is for the worst quality among the atlas's recordings and these, None where it is not known.
         """
         names = self.encoder.scaler.names
         quantities = quantities_of(names)
@@ -148,7 +152,7 @@ class Matcher:
         pull = self.encoder.cosines(z) - self.encoder.cosines(without)
         pull = pull - pull.mean(1, keepdims=True)
         pooled = pooled_z(z)[0]
-        values = np.stack([r.features for r in recordings])
+        values, stages = np.stack([r.features for r in recordings]), [r.stage for r in recordings]
         out = []
         for i in np.argsort(-pull.max(1), kind="stable")[:EVIDENCE]:
             quantity = list(quantities)[i]
@@ -165,6 +169,7 @@ class Matcher:
                     },
                     "pulls_towards": self.groups[int(pull[i].argmax())],
                     "amount": round(float(pull[i].max()), 4),
+                    "reliability": self.reliability.of(quantity, stages),
                 }
             )
         return out
@@ -174,6 +179,13 @@ class Matcher:
         out += self.cautions
         if not self.simulated and any(r.simulated for r in recordings):
             out.append("the person matched is simulated")
+        made_with = self.reliability.recordings
+        others = sorted({r.stage for r in recordings} - {*made_with, UNKNOWN})
+        if made_with and others:
+            out.append(
+                f"parameters of quality {', '.join(others)}, but the atlas's are {', '.join(made_with)}: they differ "
+                "for that alone"
+            )
         few = sum(r.frames_used for r in recordings)
         if few < FEW_FRAMES:
             out.append(f"only {few} usable frames; {FEW_FRAMES} or more are advised")

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from typing import Any
+
+from reconstruction.processes import process_pool
 
 MOST = 4  # every process holds a model and a detector or a renderer, about 0.7 GB
 
@@ -28,8 +29,7 @@ def run_all(
             if progress:
                 progress(done, len(jobs))
         return
-    # spawned, not forked: a forked process would share torch's and OpenGL's threads half-way
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
+    pool = process_pool(workers)
     try:
         running = [pool.submit(work, *job) for job in jobs]
         for done, finished in enumerate(as_completed(running), start=1):
@@ -38,11 +38,3 @@ def run_all(
                 progress(done, len(jobs))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _one_thread() -> None:
-    """One thread a process: the processes are as many as the processors already."""
-    os.environ["LP_NUM_THREADS"] = "1"  # Mesa's software renderer
-    import torch
-
-    torch.set_num_threads(1)

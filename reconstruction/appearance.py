@@ -8,7 +8,7 @@ together, with the landmarks' fit and its own uncertainty as the prior. How far 
 forehead far more than the lips) is learnt in calibration from films with known motion.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,7 +22,6 @@ from reconstruction.fitting import Fit, into_box
 from reconstruction.projection import PointModel, View
 from reconstruction.refinement import point_weight
 from reconstruction.template import Template
-from reconstruction.video import Video
 
 KEY_FRAMES = 12  # that the reference texture is the mean of
 STEPS = 3  # each draws the picture anew
@@ -39,10 +38,19 @@ _NODE = _GRID / COARSE
 _POSE_PRECISION = torch.tensor([TURN_SD**-2] * 3 + [SHIFT_SD**-2] * 3, dtype=torch.float32)
 
 
-def follow_skin(video: Video, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None) -> Fit:
+Pictures = Iterable[tuple[int, float, np.ndarray]]
+
+
+def follow_skin(
+    video: Pictures, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None
+) -> Fit:
     """`fit` to the landmarks of a recording, with motion and camera from head corrected by its pictures.
 
-    The recording is decoded twice more, a few frames at a time. progress : called with frames done and frames in all
+    video : a `Video`, or anything else that gives ``(index, time_s, picture)`` from the start whenever it is iterated;
+        pictures (H, W, 3) RGB or (H, W) grey, uint8
+    progress : called with frames done and frames in all
+
+    The recording is decoded twice more, a few frames at a time.
     """
     if len(fit.frames) < 2:
         return fit
@@ -70,12 +78,12 @@ def key_frames(count: int) -> np.ndarray:
     return spread_frames(count, KEY_FRAMES)
 
 
-def _greys(video: Video, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _greys(video: Pictures, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Number in `frames`, which rise, and picture (H, W) uint8."""
     n = 0
-    for count, (_, _, rgb) in enumerate(video):
+    for count, (_, _, picture) in enumerate(video):
         if count == frames[n]:
-            yield n, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+            yield n, picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
             n += 1
             if n == len(frames):
                 return

@@ -19,11 +19,12 @@ import numpy as np
 from reconstruction.detectors import DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.image_features import network_name
-from reconstruction.storage import read_arrays, write_arrays
+from reconstruction.reliability import Reliability
+from reconstruction.storage import read_arrays, take, write_arrays
 from reconstruction.template import SUFFIX as TEMPLATE_SUFFIX
 from reconstruction.template import Template
 
-KIND, VERSION = "face-calibration", 1
+KIND, VERSION = "face-calibration", 2  # 1 had no `measured` and no features of the image
 SUFFIX = ".calibration.safetensors"
 
 
@@ -41,9 +42,11 @@ class Calibration:
     point_sd : (478,) metres, how far the detector's points lie from those of the template in a picture
     skin_sd : (44, 40) metres, how far the optical flow at every fourth cell of the `chart` lies from the truth
     motion_mean : (M,), motion_covariance : (M, M), the prior
-    reliability : (M,) within-person correlation of the recovered with the true motion on people left out
+    reliability : (M,) within-person correlation of the regressor's motion with the truth, on single photographs of
+        people left out
     slope : (M,) recovered per true unit, likewise
     shape_reliability : (S,) correlation over people left out
+    measured : how the whole path recovers motion from films of people it has not seen; None where no film was tried
     template_sha256 : the template it belongs to
     bounded : how many entries of motion, the first ones, lie in 0..1
     provenance : detector, network of the features, people, frames and seed it was learnt from
@@ -66,12 +69,15 @@ class Calibration:
     reliability: np.ndarray
     slope: np.ndarray
     shape_reliability: np.ndarray
+    measured: Reliability | None
     template_sha256: str
     bounded: int
     provenance: dict
 
 
-_ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in ("template_sha256", "bounded", "provenance"))
+_OTHERS = ("measured", "template_sha256", "bounded", "provenance")
+_ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in _OTHERS)
+_MEASURED = {f.name: f"measured/{f.name}" for f in fields(Reliability)}
 # large and smooth: half precision loses nothing that matters, and halves the file
 _COARSE = ("basis",)
 
@@ -115,13 +121,32 @@ def load_calibration(
         )
     if detector is not None:
         detector.check(header.get("provenance", {}), template.name)
+    arrays.setdefault("feature_mean", np.zeros(0))
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:
         raise InputError(f"expected {missing[0]!r} in the calibration, but it is missing; calibrate the template anew.")
     values = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
     return Calibration(
-        **values, template_sha256=template.sha256, bounded=template.n_bounded, provenance=header["provenance"]
+        **values,
+        measured=_measured(arrays, values["motion_mean"].size, path),
+        template_sha256=template.sha256,
+        bounded=template.n_bounded,
+        provenance=header["provenance"],
     )
+
+
+def _measured(arrays: dict[str, np.ndarray], size: int, path: str | Path | None) -> Reliability | None:
+    """What films told, of `size` motion parameters, where the file holds it."""
+    if not any(stored in arrays for stored in _MEASURED.values()):
+        return None
+    where = path or "the calibration"
+    person = take(arrays, _MEASURED["person"], (None,), where)
+    motion = {
+        name: take(arrays, stored, (len(person), size), where).astype(np.float64)
+        for name, stored in _MEASURED.items()
+        if name != "person"
+    }
+    return Reliability(**motion, person=person.astype(np.intp))
 
 
 def beside(template_path: str | Path) -> Path:
@@ -134,6 +159,11 @@ def save_calibration(calibration: Calibration, path: str | Path) -> None:
     """Write a calibration file."""
     precision = {name: np.float16 if name in _COARSE else np.float32 for name in _ARRAYS}
     arrays = {name: np.asarray(getattr(calibration, name), precision[name]) for name in _ARRAYS}
+    if calibration.measured is not None:
+        kinds = {name: np.uint16 if name == "person" else np.float16 for name in _MEASURED}
+        arrays |= {
+            stored: np.asarray(getattr(calibration.measured, name), kinds[name]) for name, stored in _MEASURED.items()
+        }
     header = {"template_sha256": calibration.template_sha256, "provenance": calibration.provenance}
     write_arrays(path, KIND, VERSION, arrays, header)
 

@@ -18,7 +18,7 @@ BUMPS = 3  # movements that one film passes through
 
 @dataclass(frozen=True)
 class Film:
-    """One person in T frames, with the truth.
+    """One person in T frames, with the truth; iterated as a `Video` is, ``(index, time_s, grey)``, a frame a second.
 
     greys : T pictures (H, W) uint8; points : (T, 478, 3) pixels, and features : (T, F) of the image, zero where not
         `found` (T,) bool
@@ -34,14 +34,17 @@ class Film:
     camera_matrix: np.ndarray
     camera_from_head: np.ndarray
 
+    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
+        return ((t, float(t), grey) for t, grey in enumerate(self.greys))
+
 
 def film_people(
-    template: Template, people: int, frames: int, seed: int, detector: DetectorChoice = BUNDLED
+    template: Template, people: int, frames: int, seed: int, first: int = 0, detector: DetectorChoice = BUNDLED
 ) -> Iterator[Film]:
-    """Films of `people`, one after another."""
+    """Films of people `first` to `first + people`, one after another."""
     photographer, model = Photographer(template), FaceModel(template)
     with detector.open(tracking=True, min_confidence=0.3) as finder:
-        for person in range(people):
+        for person in range(first, first + people):
             rng = np.random.default_rng([seed, person])
             shape = rng.normal(size=template.n_shape).clip(-3, 3)
             motion = moving(template, frames, rng)

@@ -25,3 +25,9 @@ def motion_to_pose(template: Template, motion: np.ndarray) -> np.ndarray:
     for i, (joint, axis) in enumerate(angles(template)):
         pose[:, template.joint(joint), axis] = motion[:, template.n_expression + i]
     return pose
+
+
+def pose_to_motion(template: Template, expression: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """(T, M) motion of expression (T, E) and axis-angle (T, J, 3); global rotation and neck are left out."""
+    turned = [pose[:, template.joint(joint), axis] for joint, axis in angles(template)]
+    return np.column_stack([expression, *turned])

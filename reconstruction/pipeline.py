@@ -94,6 +94,7 @@ def reconstruct(
         if quality == "full":
             fit = follow_skin(source, model, fit, report("following the skin"))
     curves = to_tracks(model, fit, times, source.frame_rate)
+    measured = calibrated.measured.error_sd(quality)[: model.n_expression] if calibrated.measured else None
     return FaceSequence(
         template=model.name,
         template_sha256=model.sha256,
@@ -102,7 +103,7 @@ def reconstruct(
         shape=fit.shape.astype(np.float32),
         shape_sd=np.sqrt(np.diag(np.linalg.inv(fit.shape_precision))).astype(np.float32),
         expression=curves.expression.astype(np.float32),
-        expression_sd=curves.expression_sd.astype(np.float32),
+        expression_sd=(curves.expression_sd if measured is None else measured).astype(np.float32),
         pose=curves.pose.astype(np.float32),
         translation=curves.translation.astype(np.float32),
         camera_matrix=fit.camera_matrix.astype(np.float32),
@@ -123,6 +124,7 @@ def reconstruct(
             "camera": "estimated" if camera_matrix is None else "given",
             "fps": str(fps),
             "quality": quality,
+            "expression_sd": "expected by the regressor" if measured is None else "measured on simulated people",
             "seed": seed,
         },
     )

@@ -32,7 +32,9 @@ class FaceSequence:
     shape : (S,) float32, standard deviations; one identity for the whole recording
     shape_sd : (S,) float32, its standard error
     expression : (T, E) float32, 0 neutral to 1 full; standard deviations where the template's are not `bounded`
-    expression_sd : (E,) float32, standard error of one frame's expression
+    expression_sd : (E,) float32, standard error of one frame's expression against the recording's mean: measured on
+        films of simulated people by the stage that was run, or, where ``provenance["expression_sd"]`` does not say
+        "measured", expected by the landmarks' regressor, which is wider
     pose : (T, J, 3) float32, axis-angle, radians; joint 0 is the rotation of the head frame against a face that looks
         straight into the camera: camera_from_head = diag(1, -1, -1) · R(pose[:, 0]), about the head frame's origin
     translation : (T, 3) float32, metres, head frame's origin in the camera frame (OpenCV: x right, y down, z forward)
@@ -101,6 +103,15 @@ class FaceSequence:
                 f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to "
                 f"{self.template} ({self.template_sha256[:8]}); load that template or reconstruct the recording again."
             )
+
+    @property
+    def stage(self) -> str:
+        """What the parameters come from: `full` or `fast` of `reconstruct`, ``simulated`` without pictures, or
+        ``unknown``.
+        """
+        known = ("full", "fast", "simulated")
+        said = self.provenance.get("quality", self.provenance.get("method"))
+        return said if said in known else "unknown"
 
     @property
     def verdict(self) -> RecordingVerdict:

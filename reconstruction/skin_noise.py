@@ -1,6 +1,6 @@
 """How far the flow of skin can be trusted, place by place: learnt from films of people with known motion."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -20,30 +20,23 @@ FEWEST = 20  # frames that show a place
 _MEDIAN = 1.177  # of the length of a plane vector with independent normal parts of deviation 1
 
 
-def learn_skin_sd(
-    template: Template,
-    calibration: Calibration,
-    films: Iterable[Film],
-    progress: Callable[[int], None] | None = None,
-) -> np.ndarray:
-    """(44, 40) metres: by how much the flow's skin lies off the true one, at every `EVERY`th cell of the chart.
+def skin_distances(template: Template, calibration: Calibration, films: Iterable[Film]) -> np.ndarray:
+    """(T, 44 * 40) metres, of all frames of the films: how far the flow's skin lies off the true one at every `EVERY`th
+    cell of the chart; NaN where it is not seen.
 
-    By the median, because a share of the flow is wild and is met by robust weights. What a place is off by in all
-    frames of a person is left out: the reference texture lies where it lies.
-    progress : called with films done
+    What a place is off by in all frames of a person is left out: the reference texture lies where it lies.
     """
-    apart: list[np.ndarray] = []
-    for count, film in enumerate(films, 1):
-        if film.found.sum() > 2:
-            apart.append(_apart(template, calibration, film))
-        if progress:
-            progress(count)
-    if not apart:
-        return np.full((HEIGHT // EVERY, WIDTH // EVERY), UNSEEN)
-    every = np.concatenate(apart)
-    sd = np.full(every.shape[1], UNSEEN)
-    shown = np.isfinite(every).sum(0) >= FEWEST
-    sd[shown] = np.nanmedian(every[:, shown], axis=0) / _MEDIAN
+    none = np.zeros((0, (HEIGHT // EVERY) * (WIDTH // EVERY)))
+    return np.concatenate([none, *(_apart(template, calibration, film) for film in films if film.found.sum() > 2)])
+
+
+def skin_sd(distances: np.ndarray) -> np.ndarray:
+    """(44, 40) metres, of `skin_distances`: by the median, because a share of the flow is wild and is met by robust
+    weights.
+    """
+    sd = np.full(distances.shape[1], UNSEEN)
+    shown = np.isfinite(distances).sum(0) >= FEWEST
+    sd[shown] = np.nanmedian(distances[:, shown], axis=0) / _MEDIAN
     return sd.reshape(HEIGHT // EVERY, WIDTH // EVERY)
 
 

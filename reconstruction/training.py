@@ -1,9 +1,9 @@
 """Learning a calibration: render random people, detect, and keep what the detector's points say about them."""
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
-from multiprocessing import get_context
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,25 @@ from reconstruction.camera import project
 from reconstruction.chart import HEIGHT, WIDTH
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
+from reconstruction.film_trial import FRAMES as TRIAL_FRAMES
+from reconstruction.film_trial import PEOPLE as TRIAL_PEOPLE
+from reconstruction.film_trial import try_films
 from reconstruction.films import film_people
 from reconstruction.fitting import Regressor
 from reconstruction.image_features import network_name
 from reconstruction.photographer import Renders, pose_people, render_people
-from reconstruction.skin_noise import learn_skin_sd
+from reconstruction.processes import process_pool
+from reconstruction.reliability import Reliability
+from reconstruction.skin_noise import skin_distances, skin_sd
 from reconstruction.template import Template
 
 FILMS = 20  # people who are rendered for one person who is filmed, too
 FILM_FRAMES = 16
 ROUGH_SKIN_SD = 0.0006  # metres, before it is learnt
-CHUNK = 25  # people rendered by one process with one detector
+CHUNK, FILM_CHUNK = 25, 5  # people photographed, and filmed, by one process with one detector
 COMPONENTS = 300  # of the aligned points, at most
 _WILD = 0.02  # metres
+Progress = Callable[[str, int, int], None]
 
 
 def calibrate(
@@ -35,36 +41,72 @@ def calibrate(
     frames: int,
     seed: int,
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     detector: DetectorChoice = BUNDLED,
+    trial: int = TRIAL_PEOPLE,
 ) -> Calibration:
-    """Render, detect, learn: the calibration of a template and a detector, the same for any number of `jobs`.
+    """Render, detect, learn, try: the calibration of a template and a detector, the same for any number of `jobs`.
 
     One person in `FILMS` is filmed as well, for `skin_sd`.
-    progress : called with people done and people in all
+    progress : called with (what is done, people done, people in all)
+    trial : further people whose films tell the reliability; 0 for none
     """
-    starts = range(0, people, CHUNK)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        tasks = [
-            pool.submit(render_people, template, min(CHUNK, people - i), frames, seed, i, detector) for i in starts
-        ]
-        parts = []
-        for task in tasks:
-            parts.append(task.result())
-            if progress:
-                progress(min(people, len(parts) * CHUNK), people)
-    renders = Renders.join(parts)
-    provenance = {
-        **detector.provenance,
-        "image_features": network_name(),
-        "people": people,
-        "frames_each": frames,
-        "frames_found": len(renders.person),
-        "seed": seed,
-    }
-    learnt = learn(template, renders, provenance)
-    films = film_people(template, max(1, people // FILMS), FILM_FRAMES, seed + 1, detector)
-    return replace(learnt, skin_sd=learn_skin_sd(template, learnt, films))
+    show = progress or (lambda stage, done, of: None)
+    with process_pool(jobs) as pool:
+        photograph = partial(render_people, template)
+        parts = _in_chunks(pool, photograph, people, CHUNK, (frames, seed), detector, partial(show, "photograph"))
+        renders = Renders.join(parts)
+        provenance = {
+            **detector.provenance,
+            "image_features": network_name(),
+            "people": people,
+            "frames_each": frames,
+            "frames_found": len(renders.person),
+            "seed": seed,
+        }
+        made = learn(template, renders, provenance)
+        watch, count = partial(_watch_skin, template, made), max(1, people // FILMS)
+        parts = _in_chunks(pool, watch, count, FILM_CHUNK, (FILM_FRAMES, seed + 1), detector, partial(show, "skin"))
+        made = replace(made, skin_sd=skin_sd(np.concatenate(parts)))
+        tried = partial(_try, template, made)
+        parts = _in_chunks(pool, tried, trial, FILM_CHUNK, (TRIAL_FRAMES, seed + 2), detector, partial(show, "trial"))
+    measured = Reliability.join(parts) if parts else None
+    return replace(made, measured=measured if measured and len(measured.person) else None)
+
+
+def _in_chunks(
+    pool: Executor,
+    work: Callable[..., Any],
+    people: int,
+    chunk: int,
+    frames_and_seed: tuple[int, int],
+    detector: DetectorChoice,
+    progress: Callable[[int, int], None],
+) -> list[Any]:
+    """What ``work(people, frames, seed, first, detector)`` gives for every chunk of people, in their order."""
+    starts = range(0, people, chunk)
+    tasks = [pool.submit(work, min(chunk, people - i), *frames_and_seed, i, detector) for i in starts]
+    parts = []
+    for task in tasks:
+        parts.append(task.result())
+        progress(min(people, len(parts) * chunk), people)
+    return parts
+
+
+def _watch_skin(template: Template, calibration: Calibration, *filmed: Any) -> np.ndarray:
+    return skin_distances(template, calibration, film_people(template, *filmed))
+
+
+def _try(
+    template: Template,
+    calibration: Calibration,
+    people: int,
+    frames: int,
+    seed: int,
+    first: int,
+    detector: DetectorChoice,
+) -> Reliability:
+    return try_films(template, calibration, film_people(template, people, frames, seed, first, detector), first)
 
 
 def learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
@@ -129,7 +171,7 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         point_sd=_point_sd(template, renders),
         skin_sd=np.full((HEIGHT // EVERY, WIDTH // EVERY), ROUGH_SKIN_SD),
         motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
-        reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape),
+        reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape), measured=None,
         template_sha256=template.sha256, bounded=template.n_bounded, provenance=provenance,
     )  # fmt: skip
 

@@ -44,6 +44,7 @@ def build(
     from atlas.aggregation import aggregate_cohort
     from atlas.atlas import build_atlas
     from atlas.atlas_file import FILE, save_atlas
+    from atlas.biomarkers import template_figures
     from atlas.cohort import load_cohort, reconstruct_videos
     from atlas.figures import AtlasPictures
     from atlas.gallery import write_gallery
@@ -82,6 +83,7 @@ def build(
             permutations=permutations,
             seed=seed,
             warnings=warnings,
+            reliability=template_figures(head),
             progress=show,
         )
         show("write", 0, 0)

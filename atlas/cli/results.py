@@ -9,7 +9,9 @@ from atlas.cli.console import make_console
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+WIDEST = 200  # characters of a table's row
 
 
 @contextmanager
@@ -41,8 +43,8 @@ def _rounded(value: Any) -> Any:
     return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """A table on stdout; numbers to three digits, None as nothing."""
+def print_table(headings: tuple[str, ...], rows: "Iterable[tuple[Any, ...]]") -> None:
+    """A table on stdout, no cell folded; numbers to three digits, None as nothing."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -50,4 +52,6 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         table.add_column(heading, justify="right" if i else "left")
     for row in rows:
         table.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-    make_console(stderr=False).print(table)
+    console = make_console(stderr=False)
+    console.width = max(console.width, WIDEST)
+    console.print(table)

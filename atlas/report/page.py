@@ -81,6 +81,7 @@ def write_report(
         "version": __version__,
         "versions": [("Python", platform.python_version()), *((name, _version(name)) for name in LIBRARIES)],
         "constants": {"still": STILL_MM, "frames": MIN_FRAMES, "few": FEW_FRAMES, "lag": LAG_S},
+        "reliability": atlas.reliability,
         "level": atlas.overlays[atlas.reference].level,
         "interval_of": lambda right, of: wilson(right, of),
     }

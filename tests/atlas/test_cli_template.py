@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atlas.biomarkers import template_figures
 from atlas.cli import main
 from reconstruction.calibration import load_calibration, save_calibration
 from reconstruction.detectors import BUNDLED
@@ -66,6 +67,36 @@ def test_info_and_picture(calibrated, tmp_path, capsys):
     assert "ends in .png" in capsys.readouterr().err
 
 
+def test_info_tells_reliability(calibrated, tmp_path, capsys):
+    assert run("template", "info", calibrated, "--reliability", tmp_path / "r.png") == 0
+    out = capsys.readouterr().out
+    assert "measured on films of" in out
+    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
+    told = template_figures(load_template(calibrated)).figures
+    assert rows["browDownLeft"][1:3] == [f"{told[stage]['browDownLeft']['r']:.2f}" for stage in ("fast", "full")]
+    assert rows["AU04 brow lowerer"][3:5] == [f"{told[stage]['AU04']['r']:.2f}" for stage in ("fast", "full")]
+    width, height = Image.open(tmp_path / "r.png").size
+    assert width > 1000
+    assert height > 1000
+    assert run("template", "info", calibrated, "--reliability", tmp_path / "r.jpg") == 2
+    assert "--reliability that ends in .png" in capsys.readouterr().err
+
+
+def test_an_older_calibration_tells_of_landmarks_alone(calibrated, tmp_path, capsys):
+    path = calibrated.with_name("mine.calibration.safetensors")
+    older = replace(load_calibration(load_template(calibrated)), measured=None)
+    save_calibration(older, path)
+    assert run("template", "info", calibrated) == 0
+    out = capsys.readouterr().out
+    assert "landmarks alone, on single photographs" in out
+    assert f"{older.reliability[0]:.3f}" in next(line for line in out.splitlines() if line.startswith("browDownLeft"))
+    assert run("template", "info", calibrated, "--reliability", tmp_path / "r.png") == 2
+    assert "calibrate the template anew" in capsys.readouterr().err
+    path.unlink()
+    assert run("template", "info", calibrated, "--reliability", tmp_path / "r.png") == 2
+    assert "there is none; make it" in capsys.readouterr().err
+
+
 def test_the_calibration_beside_a_file_is_its_own(calibrated, template):
     assert load_calibration(load_template(calibrated)).provenance["people"] == 3
     assert load_calibration(template).provenance["people"] > 3
@@ -76,18 +107,20 @@ def test_calibrate(mine, template, monkeypatch, capsys):
 
     asked = []
 
-    def learn(head, people, frames, seed, jobs, progress, detector):
-        asked.append((people, frames, seed, jobs, detector))
-        progress(people, people)
+    def learn(head, people, frames, seed, jobs, progress, detector, films):
+        asked.append((people, frames, seed, jobs, detector, films))
+        for stage in ("photograph", "skin", "trial"):
+            progress(stage, people, people)
         made = load_calibration(template)
         return replace(made, template_sha256=head.sha256, provenance={"frames_found": 7, "people": people})
 
     monkeypatch.setattr(reconstruction.training, "calibrate", learn)
     out = mine.with_name("mine.calibration.safetensors")
     assert run("template", "calibrate", mine, "--out", out, "--people", 30, "--frames", 5, "--seed", 4) == 0
-    assert asked == [(30, 5, 4, 2, BUNDLED)]
+    assert asked == [(30, 5, 4, 2, BUNDLED, 60)]
     text = capsys.readouterr().out
     assert "7 frames of 30 people" in text
+    assert "on films of" in text
     assert "--calibration" not in text
     assert load_calibration(load_template(mine)).provenance["people"] == 30
     elsewhere = mine.parent / "sub" / "other.calibration.safetensors"

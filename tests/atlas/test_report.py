@@ -14,6 +14,7 @@ from scipy import stats
 from atlas.aggregation import aggregate_cohort
 from atlas.atlas import Atlas, build_atlas
 from atlas.atlas_file import load_atlas, save_atlas
+from atlas.biomarkers import ReliabilityTable, template_figures
 from atlas.cohort import Cohort, load_cohort
 from atlas.figures import AtlasPictures
 from atlas.motion import MotionSpace
@@ -22,6 +23,7 @@ from atlas.report.differences import SHOWN, group_differences
 from atlas.report.extras import match_rows
 from atlas.report.people import PersonSummary, participant_flow, summarise_people
 from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.storage import read_arrays, write_arrays
 from reconstruction.template import Template
 
 VOID = {"meta", "img", "br", "line", "circle", "link", "input", "hr"}
@@ -129,6 +131,67 @@ def test_real_people_are_not_called_simulated_and_an_atlas_at_chance_is_said(
     page = Page(write_report(real, cohort, tmp_path, AtlasPictures(real, template, space)).read_text("utf-8")).text
     assert "simulated" not in page.lower()
     assert "does not tell its groups apart better than chance" in page
+
+
+def reconstructed(atlas: Atlas, template: Template, **recordings: int) -> Atlas:
+    """The atlas as if its recordings had been reconstructed from videos with those qualities."""
+    table = replace(template_figures(template), recordings=recordings)
+    return replace(atlas, reliability=table, matcher=replace(atlas.matcher, reliability=table))
+
+
+def test_reliability_stands_beside_every_action_unit(
+    atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace, pictures: AtlasPictures, tmp_path: Path
+) -> None:
+    made = reconstructed(atlas, template, full=36)
+    matches = made_match(made, cohort, template, space)
+    evidence = [v for m in matches for v in m["evidence"] if v["feature"].startswith("AU")]  # type: ignore[attr-defined]
+    assert evidence
+    assert all(v["reliability"]["quality"] == "full" for v in evidence)
+    row = RecoveryRow("AU26", "jaw drop", 0.71, 0.6, 0.8, None, 9, 0)
+    demo = DemoExtras(timings=[], frames=[], recovery=[row], commands=[])
+    page = Page(write_report(made, cohort, tmp_path, pictures, matches=matches, demo=demo).read_text("utf-8"))
+    assert page.open == []
+    told = made.reliability.of("AU26")
+    assert told is not None
+    assert f"r {told['r']:.2f} ({told['low']:.2f} to {told['high']:.2f}) means {told['between']:.2f}" in page.text
+    assert f"from {told['detection_limit']:.1f}" in page.text
+    for words in (
+        f"films of {made.reliability.people} computer-made people of the template",
+        "quality full , the one used here",
+        "recovered with r",
+        "not measured",
+    ):
+        assert words in page.text
+
+
+def test_without_pictures_or_figures_there_is_no_reliability_and_that_is_said(
+    atlas: Atlas, written: Path, cohort: Cohort, pictures: AtlasPictures, tmp_path: Path
+) -> None:
+    assert atlas.reliability.stage == "simulated"
+    assert "not recovered from pictures" in Page(written.read_text("utf-8")).text
+    unknown = replace(atlas, reliability=ReliabilityTable(recordings={"full": 36}))
+    page = Page(write_report(unknown, cohort, tmp_path, pictures).read_text("utf-8")).text
+    assert "this template's calibration does not tell" in page
+
+
+def test_an_atlas_keeps_the_qualities_of_its_recordings(atlas: Atlas, template: Template, tmp_path: Path) -> None:
+    mixed = reconstructed(atlas, template, fast=3, full=33)
+    save_atlas(mixed, tmp_path / "atlas.safetensors")
+    back = load_atlas(tmp_path)
+    assert back.reliability == mixed.reliability == back.matcher.reliability
+    told = back.summary()["reliability"]
+    assert told["quality"] == "fast"
+    assert told["recordings"] == {"fast": 3, "full": 33}
+    assert told["action_units"]["AU12"]["quality"] == "fast"
+    assert "different qualities (3 fast, 33 full)" in mixed.reliability.warnings[0]
+
+
+def test_an_atlas_from_before_reliability_still_reads(atlas: Atlas, tmp_path: Path) -> None:
+    save_atlas(atlas, tmp_path / "atlas.safetensors")
+    arrays, header = read_arrays(tmp_path / "atlas.safetensors", "face-atlas", 1)
+    del header["reliability"], header["kind"], header["version"]
+    write_arrays(tmp_path / "atlas.safetensors", "face-atlas", 1, arrays, header)
+    assert load_atlas(tmp_path).reliability == ReliabilityTable()
 
 
 def made_match(atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace) -> list[dict[str, object]]:

@@ -98,6 +98,14 @@ def test_only_the_frames_asked_for_are_decoded(filmed):
         np.testing.assert_array_equal(grey, cv2.cvtColor(pictures[t], cv2.COLOR_RGB2GRAY))
 
 
+def test_grey_pictures_from_anywhere_are_followed_alike(template, filmed):
+    truth, video = filmed
+    greys = [(i, t, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)) for i, t, rgb in video]
+    np.testing.assert_array_equal(
+        follow_skin(greys, template, truth).motion, follow_skin(video, template, truth).motion
+    )
+
+
 def test_evening_out_forgets_the_light():
     rng = np.random.default_rng(0)
     texture = cv2.GaussianBlur(rng.uniform(60, 180, (176, 160)), (0, 0), 1.0)

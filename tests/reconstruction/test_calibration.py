@@ -9,6 +9,8 @@ from reconstruction.calibration import align, load_calibration, pose_features, s
 from reconstruction.camera import FACING, rotation_from_axis_angle
 from reconstruction.errors import InputError
 from reconstruction.motion import motion_names
+from reconstruction.reliability import Reliability
+from reconstruction.storage import read_arrays, write_arrays
 
 
 def test_the_embedded_one_belongs_to_the_embedded_template_and_is_sound(template):
@@ -26,6 +28,10 @@ def test_the_embedded_one_belongs_to_the_embedded_template_and_is_sound(template
     reliable = dict(zip(names, calibration.reliability, strict=True))
     assert min(reliable[name] for name in ("eyeBlinkLeft", "eyeBlinkRight", "jaw_x", "mouthSmileLeft")) > 0.6
     assert np.abs(calibration.reliability).max() <= 1
+    assert calibration.measured is not None
+    assert calibration.measured.people >= 40
+    for weaker, stronger in zip(*(calibration.measured.every(stage) for stage in ("fast", "full")), strict=True):
+        assert weaker.low < stronger.high, "pictures never tell less than landmarks, but for chance"
 
 
 def test_saved_and_loaded_it_is_the_same_and_the_bytes_are(template, ideal_calibration, tmp_path):
@@ -36,10 +42,43 @@ def test_saved_and_loaded_it_is_the_same_and_the_bytes_are(template, ideal_calib
     again = load_calibration(template, paths[0])
     assert again.provenance == ideal_calibration.provenance
     for f in fields(again):
-        if f.name not in ("template_sha256", "provenance"):
+        if f.name not in ("template_sha256", "provenance", "measured"):
             before = getattr(ideal_calibration, f.name)
             tolerance = 1e-3 if f.name == "basis" else 1e-6
             np.testing.assert_allclose(getattr(again, f.name), before, atol=tolerance * np.abs(before).max())
+
+
+def test_what_films_told_is_kept(template, ideal_calibration, tmp_path):
+    rng = np.random.default_rng(0)
+    size = len(motion_names(template))
+    told = Reliability(*rng.uniform(0, 1, (3, 30, size)), np.repeat([0, 2, 7], 10))
+    save_calibration(replace(ideal_calibration, measured=told), tmp_path / "a.calibration.safetensors")
+    again = load_calibration(template, tmp_path / "a.calibration.safetensors").measured
+    np.testing.assert_array_equal(again.person, told.person)
+    for name in ("true", "fast", "full"):
+        np.testing.assert_allclose(getattr(again, name), getattr(told, name), atol=5e-4)
+    np.testing.assert_allclose(again.error_sd("full"), told.error_sd("full"), rtol=1e-3)
+
+
+def test_a_file_of_version_1_still_reads(template, ideal_calibration, tmp_path):
+    """It knew the reliability of landmarks alone."""
+    save_calibration(ideal_calibration, tmp_path / "new.calibration.safetensors")
+    arrays, header = read_arrays(tmp_path / "new.calibration.safetensors", "face-calibration", 2)
+    assert not [name for name in arrays if name.startswith("measured")]
+    assert header.pop("version") == 2
+    header.pop("kind")
+    old = tmp_path / "old.calibration.safetensors"
+    write_arrays(old, "face-calibration", 1, arrays, header)
+    calibration = load_calibration(template, old)
+    assert calibration.measured is None
+    np.testing.assert_allclose(calibration.reliability, ideal_calibration.reliability, atol=1e-6)
+
+
+def test_films_of_another_number_of_parameters_are_refused(template, ideal_calibration, tmp_path):
+    odd = Reliability(*np.zeros((3, 4, 7)), np.zeros(4, int))
+    save_calibration(replace(ideal_calibration, measured=odd), tmp_path / "a.calibration.safetensors")
+    with pytest.raises(InputError, match="'measured/true' of shape \\(4, 50\\)"):
+        load_calibration(template, tmp_path / "a.calibration.safetensors")
 
 
 def test_another_templates_is_refused(template, ideal_calibration, tmp_path):

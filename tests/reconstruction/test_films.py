@@ -8,7 +8,7 @@ from reconstruction.appearance import Follower, key_frames
 from reconstruction.calibration import load_calibration
 from reconstruction.camera import project
 from reconstruction.films import film_people, moving, turning
-from reconstruction.skin_noise import UNSEEN, learn_skin_sd
+from reconstruction.skin_noise import UNSEEN, skin_distances, skin_sd
 
 FRAMES = 24
 
@@ -71,11 +71,11 @@ def test_the_noise_put_into_the_flow_is_learnt(template, film, monkeypatch):
         return torch.from_numpy(np.array(pixels)).float(), torch.ones(len(true), len(self.samples), dtype=torch.bool)
 
     monkeypatch.setattr(Follower, "flow", flow)
-    sd = learn_skin_sd(template, load_calibration(template), [film])
+    sd = skin_sd(skin_distances(template, load_calibration(template), [film]))
     known = sd < UNSEEN
     assert known.sum() > 300
     assert np.median(sd[known]) == pytest.approx(metres, rel=0.25)
 
 
 def test_without_films_nothing_is_trusted(template):
-    assert (learn_skin_sd(template, load_calibration(template), []) == UNSEEN).all()
+    assert (skin_sd(skin_distances(template, load_calibration(template), [])) == UNSEEN).all()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from reconstruction.calibration import load_calibration
 from reconstruction.camera import project
 from reconstruction.errors import InputError
 from reconstruction.landmarks import FaceMesh
@@ -39,6 +40,10 @@ def test_a_rendered_person_is_found_again(face_video, sequence, template):
     assert np.median(turn) < 5
     smile = result.expression[:, result.expression_names.index("mouthSmileLeft")]
     assert smile[5] > smile[0] + 0.2
+    assert result.stage == "full"
+    assert result.provenance["expression_sd"] == "measured on simulated people"
+    measured = load_calibration(template).measured
+    np.testing.assert_allclose(result.expression_sd, measured.error_sd("full")[: template.n_expression], rtol=1e-6)
     # the focal length is estimated, to a factor; distance over focal length, the size in the picture, is exact
     focal = result.camera_matrix[0, 0] / sequence.camera_matrix[0, 0]
     assert 0.6 < focal < 1.7

@@ -39,16 +39,29 @@ def test_learning_twice_gives_the_same(template, ideal_calibration, ideal_render
 
 @pytest.mark.slow
 def test_from_rendered_people_blinks_smiles_and_the_jaw_are_learnt(template):
-    calibration = calibrate(template, people=150, frames=6, seed=3, jobs=2)
+    calibration = calibrate(template, people=150, frames=6, seed=3, jobs=2, trial=4)
     reliable = dict(zip(motion_names(template), calibration.reliability, strict=True))
     assert calibration.provenance["frames_found"] > 800
     assert 1e-4 < np.median(calibration.skin_sd) < 1e-3
+    assert calibration.measured.people == 4
     assert min(reliable[name] for name in ("eyeBlinkLeft", "jaw_x", "mouthSmileLeft")) > 0.4
 
 
 @pytest.mark.slow
 def test_any_number_of_jobs_learns_the_same(template, monkeypatch):
     monkeypatch.setattr("reconstruction.training.CHUNK", 3)
-    one, two = (calibrate(template, people=6, frames=3, seed=3, jobs=jobs) for jobs in (1, 2))
+    monkeypatch.setattr("reconstruction.training.FILM_CHUNK", 1)
+    monkeypatch.setattr("reconstruction.training.TRIAL_FRAMES", 8)
+    steps = []
+    one, two = (
+        calibrate(template, 6, 3, seed=3, jobs=jobs, trial=2, progress=lambda *step: steps.append(step))
+        for jobs in (1, 2)
+    )
+    assert steps[: len(steps) // 2] == [
+        *(("photograph", n, 6) for n in (3, 6)), ("skin", 1, 1), *(("trial", n, 2) for n in (1, 2))
+    ]  # fmt: skip
+    np.testing.assert_array_equal(one.skin_sd, two.skin_sd)
+    for name, values in vars(one.measured).items():
+        np.testing.assert_array_equal(values, getattr(two.measured, name))
     np.testing.assert_array_equal(one.canonical, two.canonical)
     np.testing.assert_array_equal(one.motion_effect, two.motion_effect)

@@ -1,0 +1,39 @@
+"""Films of people with known motion, reconstructed as a recording is: what `Reliability` rests on."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from reconstruction.appearance import follow_skin
+from reconstruction.calibration import Calibration
+from reconstruction.films import Film
+from reconstruction.fitting import fit_points, to_tracks
+from reconstruction.motion import pose_to_motion
+from reconstruction.reliability import Reliability
+from reconstruction.template import Template
+
+PEOPLE, FRAMES = 60, 40  # filmed, and frames of each
+RATE = 15.0  # frames a second: webcams in poor light, and the lowest at which a recording is smoothed
+
+
+def try_films(template: Template, calibration: Calibration, films: Iterable[Film], first: int = 0) -> Reliability:
+    """Reconstruct films in both stages; those in which the detector finds fewer than two faces are left out.
+
+    first : number of the first film's person
+    """
+    parts = []
+    for person, film in enumerate(films, first):
+        if film.found.sum() < 2:
+            continue
+        time_s = np.arange(len(film.points)) / RATE
+        size = (film.greys[0].shape[1], film.greys[0].shape[0])
+        fit = fit_points(
+            template, calibration, film.points, film.features[film.found], film.found, np.ones(len(time_s)), RATE, size
+        )
+        curves = [to_tracks(template, stage, time_s, RATE) for stage in (fit, follow_skin(film, template, fit))]
+        fast, full = (pose_to_motion(template, c.expression, c.pose)[fit.frames] for c in curves)
+        parts.append(Reliability(film.motion[fit.frames], fast, full, np.full(len(fit.frames), person)))
+    if not parts:
+        none = np.zeros((0, len(calibration.motion_mean)))
+        return Reliability(none, none, none, np.zeros(0, int))
+    return Reliability.join(parts)
