@@ -86,7 +86,7 @@ class Atlas:
             "reliability": {
                 "quality": self.reliability.stage,
                 "recordings": dict(self.reliability.recordings),
-                "measured_on": f"films of {self.reliability.people} simulated people of the template",
+                "measured_on_simulated_people": self.reliability.people,
                 "action_units": {code: self.reliability.of(code) for code in ACTION_UNITS if code in self.units},
             },
             "evaluation": self.evaluation_summary,

@@ -150,7 +150,7 @@ def calibrate(
 ) -> None:
     """Calibrate a template: learn from renders of it what the landmark detector's points say about its parameters.
 
-    About 0.15 seconds a frame and processor, and 7 seconds a film. The more people, the truer: 1600 of 8 frames are
+    About 0.15 seconds a frame and processor, and 6 seconds a film. The more people, the truer: 1600 of 8 frames are
     what atlas-head was calibrated with.
     """
     import numpy as np

@@ -26,7 +26,8 @@ def film(template, sequence, detect_ideally):
         rgb, _ = renderer.render(vertices[t], template.faces, template.colours, camera_matrix, poses[t])
         greys.append(rgb[..., 1].copy())
     points = detect_ideally(sequence.shape.astype(float), motion, camera_matrix, poses)
-    return Film(greys, points, sequence.valid.copy(), sequence.shape, motion, camera_matrix, poses)
+    features = np.zeros((len(points), len(load_calibration(template).feature_mean)))
+    return Film(greys, points, features, sequence.valid.copy(), sequence.shape, motion, camera_matrix, poses)
 
 
 def test_both_stages_recover_what_was_filmed(template, film):

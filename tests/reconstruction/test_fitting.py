@@ -99,7 +99,8 @@ def test_weights_are_relative_and_bad_frames_count_less(template, ideal_calibrat
 def test_expressions_lie_between_0_and_1_whatever_the_points(template, ideal_calibration, truth, which):
     calibration = ideal_calibration if which == "ideal" else load_calibration(template)
     wild = truth["points"] + np.random.default_rng(0).normal(0, 8, truth["points"].shape)
-    result = Regressor(calibration)(wild, NO_IMAGE, np.ones(T), 5.0)
+    features = np.random.default_rng(1).normal(0, 3, (T, len(calibration.feature_mean)))
+    result = Regressor(calibration)(wild, features, np.ones(T), 5.0)
     expression = result.motion[:, : template.n_expression]
     assert expression.min() >= 0
     assert expression.max() <= 1
