@@ -57,7 +57,7 @@ def refine(
     parts = [slice(i, i + FRAMES_AT_ONCE) for i in range(0, len(frames), FRAMES_AT_ONCE)]
     for part in parts:
         view[part], error[part] = points_fit.pose(s, m[part], points[frames[part]])
-    trusted = error <= OUTLIER * error.nanmedian()
+    trusted = (error <= OUTLIER * error.nanmedian()).numpy()
     some = np.flatnonzero(trusted)
     camera_from_head = np.full((len(frames), 4, 4), np.nan)
     if len(some):

@@ -32,6 +32,8 @@ _ORDER, _NORM = 4, 70**0.5  # differences that see only noise, and their standar
 def smooth(tracks: np.ndarray, time_s: np.ndarray, frame_rate: float, head: slice = slice(0)) -> np.ndarray:
     """Tracks (T, N) at time_s (T,), seconds, without tremble; `head` : which of them say where the head is."""
     out = tracks.copy()
+    if len(tracks) < FEWEST:
+        return out
     sd = noise(tracks, np.diff(time_s) > 1.5 / frame_rate)
     for run in np.split(np.arange(len(tracks)), np.flatnonzero(np.diff(time_s) > 1.5 / frame_rate) + 1):
         if len(run) >= FEWEST:

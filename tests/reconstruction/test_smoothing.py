@@ -105,3 +105,9 @@ def test_a_parabola_is_its_own_local_parabola_and_noise_shrinks_as_told():
     many, _ = local_parabola(np.random.default_rng(7).normal(size=(4000, 40)), 6.5)
     np.testing.assert_allclose(many.var(0), local_parabola(np.zeros((1, 40)), 6.5)[1], rtol=0.15)
     assert gain[0] > gain[125]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 7])
+def test_a_picture_or_a_few_stay_what_they_are(frames):
+    tracks = np.random.default_rng(0).normal(size=(frames, 3))
+    np.testing.assert_array_equal(smooth(tracks, np.arange(frames) / 25, 25.0, head=slice(0, 2)), tracks)
