@@ -1,14 +1,17 @@
 """What the skin shows that landmarks do not: lowered brows, wrinkled noses, raised cheeks.
 
 The person's own texture is followed on the mesh. A frame's picture is drawn onto the `chart` with the mesh where the
-landmarks put it; were the mesh right, the skin would stand still from frame to frame. Dense optical flow (Kroeger et
-al. 2016) from a reference texture, the mean over a dozen frames, to the frame's says at thousands of places how
-far it is off, along the skin. Gauss-Newton corrects motion and head pose of every frame by the flow and the landmarks
-together, with the landmarks' fit and its own uncertainty as the prior. How far the flow can be trusted where (the
-forehead far more than the lips) is learnt in calibration from films with known motion.
+landmarks put it; were the mesh right, the skin would stand still from frame to frame. How far it is off from a
+reference `texture`, the mean over a dozen frames, is measured in windows all over the face. Gauss-Newton corrects
+motion and head pose of every frame by these offsets and the landmarks together, with the landmarks' fit and its own
+uncertainty as the prior, and draws the picture anew: coarsely at first, which sees far, then finely. How far the
+offsets can be trusted where (the forehead more than the lips) is learnt in calibration from films with known motion.
 """
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,31 +21,37 @@ from torch import Tensor
 
 from reconstruction.camera import spread_frames
 from reconstruction.chart import HEIGHT, WIDTH, make_chart
+from reconstruction.face_model import rotation_matrix
 from reconstruction.fitting import Fit, into_box
 from reconstruction.projection import PointModel, View
 from reconstruction.refinement import point_weight
 from reconstruction.template import Template
+from reconstruction.texture import COLUMNS, EVERY, ROWS, Texture
 
 KEY_FRAMES = 12  # that the reference texture is the mean of
-STEPS = 3  # each draws the picture anew
-COARSE = 2  # cells of the chart between two places where the mesh is computed; what lies between is interpolated
-EVERY = 4  # cells of the chart between two places where the flow is read
+REFERENCES = 3  # times that it is drawn, each with the frames corrected by the last
+STEPS = (4, 2, 2, 1, 1)  # each draws the picture anew, with a pixel for so many cells
+FINEST = min(STEPS)
+CELL = 0.0012  # metres
+PICTURE = 1.2  # pixels of the recording for one of the drawing, at most: larger pictures are shrunk
 FACING = 0.45  # cosine between the skin's normal and the view below which skin is not looked at
-DETAIL = 2.0  # cells: light and shade that change more slowly are taken out; shades slide over a head that turns
-PIXEL_SD = 0.4  # of a pixel, added to what the calibration knows of the flow: small faces are followed less well
-COUNT = 80.0  # what all the flow of a frame together counts as: neighbours err alike
+PIXEL_SD = 0.2  # of a pixel, added to what the calibration knows of the offsets: small faces are followed less well
+COUNT = 160.0  # what all the offsets of a frame together count as: neighbours err alike
+LANDMARKS, PRIOR = 0.25, 1.5  # what these count against the offsets, times what they say of themselves. Chosen, as
+# what is above and below, on renders of people that no calibration has seen
+DEGREES = 3.0  # of freedom of Student's t, by which offsets err
+ROUNDS = 2  # of weighing them by it, a step
 TURN_SD, SHIFT_SD = 0.05, 0.005  # of the landmarks' head pose, radians and metres
 AT_ONCE = 16  # frames
-_GRID = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1).astype(np.float32)
-_NODE = _GRID / COARSE
 _POSE_PRECISION = torch.tensor([TURN_SD**-2] * 3 + [SHIFT_SD**-2] * 3, dtype=torch.float32)
+Skin = dict[int, Texture]  # by cells a pixel
 
 
-Pictures = Iterable[tuple[int, float, np.ndarray]]
+Frames = Iterable[tuple[int, float, np.ndarray]]
 
 
 def follow_skin(
-    video: Pictures, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None
+    video: Frames, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None
 ) -> Fit:
     """`fit` to the landmarks of a recording, with motion and camera from head corrected by its pictures.
 
@@ -50,26 +59,39 @@ def follow_skin(
         pictures (H, W, 3) RGB or (H, W) grey, uint8
     progress : called with frames done and frames in all
 
-    The recording is decoded twice more, a few frames at a time.
+    The recording is decoded twice more; frames are corrected a few at a time, on two processors at most, which changes
+    nothing in the result.
     """
     if len(fit.frames) < 2:
         return fit
-    follower = Follower(template, fit)
-    key = key_frames(len(fit.frames))
-    skin = follower.reference([grey for _, grey in _greys(video, fit.frames[key])], key)
-    motion, camera_from_head = fit.motion.copy(), fit.camera_from_head.copy()
-    batch: list[tuple[int, np.ndarray]] = []
-    for n, grey in _greys(video, fit.frames):
-        batch.append((n, grey))
-        if len(batch) == AT_ONCE or n == len(fit.frames) - 1:
-            which = np.array([n for n, _ in batch])
-            moved, view = follower.correct([grey for _, grey in batch], which, skin)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # frames, not matrices, are shared out
+    try:
+        follower = Follower(template, fit)
+        key = key_frames(len(fit.frames))
+        skin = follower.reference([grey for _, grey in _greys(video, fit.frames[key])], key)
+        motion, camera_from_head = fit.motion.copy(), fit.camera_from_head.copy()
+
+        def put(which: np.ndarray, corrected: tuple[Tensor, View]) -> None:
+            moved, view = corrected
             motion[which] = moved.numpy()
             camera_from_head[which, :3, :3] = view.rotation.numpy()
             camera_from_head[which, :3, 3] = view.translation.numpy()
-            batch = []
             if progress:
-                progress(n + 1, len(fit.frames))
+                progress(int(which[-1]) + 1, len(fit.frames))
+
+        workers = min(2, os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers) as pool:
+            under_way: deque[tuple[np.ndarray, Future]] = deque()
+            for which, greys in _batches(video, fit.frames):
+                under_way.append((which, pool.submit(follower.correct, greys, which, skin)))
+                while len(under_way) > workers:
+                    which, future = under_way.popleft()
+                    put(which, future.result())
+            for which, future in under_way:
+                put(which, future.result())
+    finally:
+        torch.set_num_threads(threads)
     return replace(fit, motion=motion, camera_from_head=camera_from_head)
 
 
@@ -78,7 +100,7 @@ def key_frames(count: int) -> np.ndarray:
     return spread_frames(count, KEY_FRAMES)
 
 
-def _greys(video: Pictures, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _greys(video: Frames, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Number in `frames`, which rise, and picture (H, W) uint8."""
     n = 0
     for count, (_, _, picture) in enumerate(video):
@@ -89,58 +111,71 @@ def _greys(video: Pictures, frames: np.ndarray) -> Iterator[tuple[int, np.ndarra
                 return
 
 
+def _batches(video: Frames, frames: np.ndarray) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Numbers in `frames` and their pictures, `AT_ONCE` at a time."""
+    numbers, greys = [], []
+    for n, grey in _greys(video, frames):
+        numbers.append(n)
+        greys.append(grey)
+        if len(numbers) == AT_ONCE or n == len(frames) - 1:
+            yield np.array(numbers), greys
+            numbers, greys = [], []
+
+
 @dataclass(frozen=True)
-class Skin:
-    """What frames are compared with.
+class Pictures:
+    """T frames of one size (width, height), pixels, and shrunk as drawings want them, uint8, by cells a pixel."""
 
-    texture : (HEIGHT, WIDTH) uint8, evened; known : (HEIGHT, WIDTH) bool, where any frame showed it
-    """
-
-    texture: np.ndarray
-    known: np.ndarray
+    size: tuple[int, int]
+    shrunk: dict[int, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Look:
-    """T frames on the chart.
+    """T frames drawn onto the chart.
 
-    where : (T, HEIGHT, WIDTH, 2) pixels; textures : (T, HEIGHT, WIDTH) uint8; facing : cosine; seen : bool
+    drawings : (T, h, w) uint8; seen : (T, h, w) bool; facing : (T, h, w) cosine
+    places : (T, N, 3) metres, head frame, of all windows; pixels : (T, ROWS, COLUMNS, 2) in the recording
     """
 
-    where: np.ndarray
-    textures: np.ndarray
-    facing: np.ndarray
+    drawings: np.ndarray
     seen: np.ndarray
+    facing: np.ndarray
+    places: Tensor
+    pixels: np.ndarray
 
 
 class Follower:
-    """The chart of a person of known shape, and the samples on it, before the camera."""
+    """The chart of a person of known shape before the camera.
+
+    samples : (N,) which of the ROWS * COLUMNS windows are used, every second like a chessboard's
+    """
 
     def __init__(self, template: Template, fit: Fit):
-        chart = make_chart(template)
-        self.inside = chart.inside
-        chosen = np.zeros_like(chart.inside)
-        chosen[::EVERY, ::EVERY] = True
-        chosen &= chart.inside
-        self.samples = np.flatnonzero(chosen)
-        self.variance = torch.from_numpy(fit.skin_sd[chosen[::EVERY, ::EVERY]]).float() ** 2
-        nodes = np.zeros_like(chart.inside)
-        nodes[::COARSE, ::COARSE] = True
-        self.nodes = PointModel(template, chart.embedding.of(nodes.ravel())).float()
-        self.points = PointModel(template, chart.embedding.of(chosen.ravel())).float()
+        chart = make_chart(template, EVERY)
+        self.inside = {cells: make_chart(template, cells).inside for cells in set(STEPS)}
+        used = chart.inside & (np.indices(chart.inside.shape).sum(0) % 2 == 0)
+        self.samples = np.flatnonzero(used)
+        self.variance = torch.from_numpy(fit.skin_sd[used]).float() ** 2
+        self.windows = PointModel(template, chart.embedding).float()
+        self.points = PointModel(template, chart.embedding.of(used.ravel())).float()
         self.marks = PointModel(template, template.landmarks478.of(template.visible478)).float()
-        self.mark_weight = torch.from_numpy(point_weight(fit.point_sd[template.visible478])).float()[:, None]
+        self.mark_weight = torch.from_numpy(LANDMARKS**0.5 * point_weight(fit.point_sd[template.visible478])).float()[
+            :, None
+        ]
         self.seen478 = template.visible478
         self.detected, self.frames = fit.points, fit.frames
         self.bounded = template.n_bounded
         self.shape, self.motion, self.poses, self.precision, self.camera_matrix = (
             torch.tensor(a, dtype=torch.float32)
-            for a in (fit.shape, fit.motion, fit.camera_from_head, fit.motion_precision, fit.camera_matrix)
+            for a in (fit.shape, fit.motion, fit.camera_from_head, PRIOR * fit.motion_precision, fit.camera_matrix)
         )
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._flow.setFinestScale(0)
-        self._flow.setVariationalRefinementIterations(3)
-        self._flow.setVariationalRefinementDelta(0)  # no constancy of brightness, only of its gradient
+        pixels = CELL * self.camera_matrix[0, 0] / self.poses[:, 2, 3].median()  # of the recording, a cell
+        self.shrink = {cells: max(1.0, float(pixels) * cells / PICTURE) for cells in set(STEPS)}
+        still = torch.zeros(1, self.motion.shape[1])
+        with torch.no_grad():
+            self.directions = self.points.derivatives(self.shape, still, by_shape=False)[1][0]
+            self.mark_directions = self.marks.derivatives(self.shape, still, by_shape=False)[1][0]
 
     def place(self, which: np.ndarray) -> tuple[Tensor, View]:
         """Motion (T, M) and view of those frames, as fitted to the landmarks."""
@@ -149,93 +184,140 @@ class Follower:
 
     def reference(self, greys: list[np.ndarray], which: np.ndarray) -> Skin:
         """The mean texture of those frames, whose pictures (H, W) uint8 are given, each corrected by the others."""
-        rough = self.skin(greys, *self.place(which))
-        return self.skin(greys, *self.correct(greys, which, rough))
+        pictures = self.pictures(greys)
+        skin = self.skin(pictures, *self.place(which))
+        for _ in range(REFERENCES - 1):
+            skin = self.skin(pictures, *self.correct(greys, which, skin))
+        return skin
 
-    def skin(self, greys: list[np.ndarray], motion: Tensor, view: View) -> Skin:
-        """The mean texture of pictures (H, W) uint8."""
-        look = self.look(greys, motion, view)
-        weight = (look.seen * look.facing**2).astype(np.float32)
-        total = weight.sum(0)
-        known = total > 0.5
-        return Skin(even_out((look.textures * weight).sum(0) / total.clip(1e-3), known), known)
+    def pictures(self, greys: list[np.ndarray]) -> Pictures:
+        """Of greys (H, W) uint8. Averaged over the pixels that a drawing has no room for, they are less noisy."""
+        height, width = greys[0].shape
+        shrunk = {}
+        for cells, by in self.shrink.items():
+            small = (round(width / by), round(height / by))
+            shrunk[cells] = [cv2.resize(grey, small, interpolation=cv2.INTER_AREA) for grey in greys]
+        return Pictures((width, height), shrunk)
 
-    def look(self, greys: list[np.ndarray], motion: Tensor, view: View) -> Look:
-        """Draw pictures onto the chart."""
-        with torch.no_grad():
-            camera = self.nodes.points(self.shape, motion) @ view.rotation.mT + view.translation[:, None]
-            pixels = camera[..., :2] / camera[..., 2:] * self.camera_matrix[0, 0] + self.camera_matrix[:2, 2]
-        nodes = (len(greys), HEIGHT // COARSE, WIDTH // COARSE)
-        facing = np.array([_between(one) for one in _facing(camera.numpy().reshape(*nodes, 3))])
-        where = np.array([_between(one) for one in pixels.numpy().reshape(*nodes, 2)])
-        textures = np.array([cv2.remap(g, w, None, cv2.INTER_LINEAR) for g, w in zip(greys, where, strict=True)])
-        size = np.array(greys[0].shape[::-1])
-        inside = self.inside & (facing > FACING) & ((where >= 0) & (where <= size - 1)).all(3)
-        seen = np.array([cv2.erode(one.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for one in inside])
-        return Look(where, textures, facing, seen)
+    def skin(self, pictures: Pictures, motion: Tensor, view: View) -> Skin:
+        """Their mean texture."""
+        out = {}
+        for cells in self.inside:
+            look = self.look(pictures, motion, view, cells)
+            weight = look.seen * look.facing**2
+            total = weight.sum(0)
+            out[cells] = Texture((look.drawings * weight).sum(0) / total.clip(1e-3), total > 0.5)
+        return out
 
-    def flow(self, look: Look, skin: Skin) -> tuple[Tensor, Tensor]:
-        """Where the skin at the samples is in the pictures (T, N, 2), pixels, and whether it is seen (T, N)."""
-        found, seen = [], []
-        for where, own, visible in zip(look.where, look.textures, look.seen, strict=True):
-            there = _GRID + self._flow.calc(skin.texture, even_out(own, visible), None)
-            landed = cv2.remap(visible.astype(np.uint8), there, None, cv2.INTER_NEAREST) > 0
-            found.append(cv2.remap(where, there, None, cv2.INTER_LINEAR).reshape(-1, 2)[self.samples])
-            seen.append((visible & skin.known & landed).ravel()[self.samples])
-        return torch.from_numpy(np.array(found)), torch.from_numpy(np.array(seen))
+    @torch.no_grad()
+    def look(self, pictures: Pictures, motion: Tensor, view: View, cells: int) -> Look:
+        """Draw pictures onto the chart, a pixel for so many cells. Between windows the mesh is interpolated."""
+        places = self.windows.points(self.shape, motion)
+        camera = places @ view.rotation.mT + view.translation[:, None]
+        pixels = camera[..., :2] / camera[..., 2:] * self.camera_matrix[0, 0] + self.camera_matrix[:2, 2]
+        shrunk = pictures.shrunk[cells]
+        grid, size = (len(shrunk), ROWS, COLUMNS, -1), (WIDTH // cells, HEIGHT // cells)
+        where, facing = pixels.numpy().reshape(grid), _facing(camera.numpy().reshape(grid))
+        small = np.array(shrunk[0].shape[::-1], np.float32)
+        drawings, cosines = [], []
+        for picture, there, cosine in zip(
+            shrunk, (where + 0.5) * (small / np.array(pictures.size, np.float32)) - 0.5, facing, strict=True
+        ):
+            outside = ((there < 0) | (there > small - 1)).any(2)
+            between = cv2.resize(there, size, interpolation=cv2.INTER_CUBIC)
+            drawings.append(cv2.remap(picture, between, None, cv2.INTER_LINEAR))
+            cosines.append(cv2.resize(np.where(outside, np.float32(0), cosine), size, interpolation=cv2.INTER_LINEAR))
+        visible = (self.inside[cells] & (np.array(cosines) > FACING)).astype(np.uint8)
+        seen = np.array([cv2.erode(one, np.ones((3, 3), np.uint8)) > 0 for one in visible])
+        return Look(np.array(drawings), seen, np.array(cosines), places, where)
 
+    def offsets(self, look: Look, skin: Skin) -> tuple[Tensor, Tensor, Tensor]:
+        """How far the skin at the samples is from where the mesh has it (T, N, 2), pixels, the covariance that its
+        texture leaves (T, N, 2, 2), and whether it is seen (T, N).
+        """
+        texture = skin[WIDTH // look.seen.shape[2]]
+        found = [texture.offset(*one) for one in zip(look.drawings, look.seen, strict=True)]
+        offset, unsure, seen = (
+            torch.from_numpy(np.array(part).reshape(len(found), ROWS * COLUMNS, -1)[:, self.samples])
+            for part in zip(*found, strict=True)
+        )
+        step = np.stack([np.gradient(look.pixels, axis=axis) / EVERY for axis in (2, 1)], -1)
+        pixels = torch.from_numpy(step.reshape(len(found), -1, 2, 2)[:, self.samples])
+        covariance = pixels @ torch.stack([unsure[..., :2], unsure[..., 1:]], -2) @ pixels.mT
+        return (pixels @ offset[..., None])[..., 0], covariance, seen[..., 0]
+
+    @torch.no_grad()
     def correct(self, greys: list[np.ndarray], which: np.ndarray, skin: Skin) -> tuple[Tensor, View]:
-        """Motion (T, M) and view of those frames, corrected by their pictures (H, W) uint8."""
-        start, view = self.place(which)
-        detected = torch.from_numpy(self.detected[self.frames[which]][:, self.seen478, :2]).float()
-        motion, strayed = start, torch.zeros(len(which), 6)
-        for _ in range(STEPS):
-            target, seen = self.flow(self.look(greys, motion, view), skin)
-            about = self.marks.points(self.shape, motion).mean(1)
-            rest, derivative = _linearised(self.points, self.shape, motion, view, about, target)
-            mark_rest, by_marks = _linearised(self.marks, self.shape, motion, view, about, detected)
-            by_marks = (by_marks * self.mark_weight[..., None]).flatten(1, 2)
-            prior = by_marks.mT @ by_marks
-            prior[:, :6, :6] += torch.diag(_POSE_PRECISION)
-            prior[:, 6:, 6:] += self.precision
-            pull = (by_marks.mT @ (mark_rest * self.mark_weight).flatten(1)[..., None])[..., 0]
-            pull[:, :6] -= strayed * _POSE_PRECISION
-            pull[:, 6:] += (start - motion) @ self.precision
-            depth = view.translation[:, 2:]
-            variance = self.variance + (PIXEL_SD * depth / self.camera_matrix[0, 0]) ** 2
+        """Motion (T, M) and view of those frames, corrected by their pictures (H, W) uint8.
+
+        The landmarks and the prior are a quadratic about where they were fitted.
+        """
+        pictures = self.pictures(greys)
+        motion, view = self.place(which)
+        about = self.marks.points(self.shape, motion).mean(1)
+        matrix, vector = self._by_landmarks(which, motion, view, about)
+        moved = torch.zeros_like(vector)
+        for cells in STEPS:
+            look = self.look(pictures, motion, view, cells)
+            offset, unsure, seen = self.offsets(look, skin)
+            points = look.places[:, self.samples]
+            depth = (points @ view.rotation.mT + view.translation[:, None])[..., 2].mean(1)
+            scale = (depth / self.camera_matrix[0, 0])[:, None, None]
+            own = self.variance + (PIXEL_SD * scale[..., 0]) ** 2
+            whiten = _inverse_root(unsure * scale[..., None] ** 2 + torch.diag_embed(own[..., None].expand(-1, -1, 2)))
+            rest = (whiten @ (offset * scale)[..., None])[..., 0]
+            columns = whiten @ _derivative(self.points, points, self.directions, motion, view, about)
+            share = COUNT * seen / seen.sum(1, keepdim=True).clamp_min(1)
             left = rest
-            for _ in range(3):  # robust by reweighting: Student's t
-                robust = seen / (1 + left.square().sum(2) / (6 * variance))
-                weight = (robust * COUNT / variance / seen.sum(1, keepdim=True).clamp_min(1)).sqrt()[..., None]
-                columns = (derivative * weight[..., None]).flatten(1, 2)
-                matrix = prior + columns.mT @ columns
-                vector = pull + (columns.mT @ (rest * weight).flatten(1)[..., None])[..., 0]
-                step = torch.linalg.solve(matrix, vector)
-                left = rest - (derivative @ step[:, None, :, None])[..., 0]
+            for _ in range(ROUNDS):
+                weight = (share / (1 + left.square().sum(2) / (2 * DEGREES))).sqrt()[..., None]
+                weighted = (columns * weight[..., None]).flatten(1, 2)
+                here = matrix + weighted.mT @ weighted
+                pull = vector - (matrix @ moved[..., None])[..., 0]
+                pull += (weighted.mT @ (rest * weight).flatten(1)[..., None])[..., 0]
+                step = torch.linalg.solve(here, pull)
+                left = rest - (columns.flatten(1, 2) @ step[..., None]).unflatten(1, (-1, 2))[..., 0]
             # motion into its box, then the pose that goes with it
-            by_pose = torch.linalg.solve(matrix[:, :6, :6], torch.cat([matrix[:, :6, 6:], vector[:, :6, None]], 2))
-            precision = matrix[:, 6:, 6:] - matrix[:, 6:, :6] @ by_pose[..., :-1]
+            by_pose = torch.linalg.solve(here[:, :6, :6], torch.cat([here[:, :6, 6:], pull[:, :6, None]], 2))
+            precision = here[:, 6:, 6:] - here[:, 6:, :6] @ by_pose[..., :-1]
             boxed = into_box((motion + step[:, 6:]).double().numpy(), precision.double().numpy(), self.bounded)
-            moved = torch.from_numpy(boxed).float()
-            turn = by_pose[..., -1] - (by_pose[..., :-1] @ (moved - motion)[..., None])[..., 0]
-            motion, strayed, view = moved, strayed + turn, view.moved(about, turn)
+            by_motion = torch.from_numpy(boxed).float() - motion
+            turn = by_pose[..., -1] - (by_pose[..., :-1] @ by_motion[..., None])[..., 0]
+            motion, view = motion + by_motion, view.moved(about, turn)
+            moved = moved + torch.cat([turn, by_motion], 1)
         return motion, view
 
+    def _by_landmarks(self, which: np.ndarray, motion: Tensor, view: View, about: Tensor) -> tuple[Tensor, Tensor]:
+        """What landmarks and prior know of a step of pose and motion: (T, 6 + M, 6 + M) and (T, 6 + M)."""
+        detected = torch.from_numpy(self.detected[self.frames[which]][:, self.seen478, :2]).float()
+        points = self.marks.points(self.shape, motion)
+        rest = view.residual(detected, points) * self.mark_weight
+        columns = _derivative(self.marks, points, self.mark_directions, motion, view, about)
+        columns = (columns * self.mark_weight[..., None]).flatten(1, 2)
+        matrix = columns.mT @ columns
+        matrix[:, :6, :6] += torch.diag(_POSE_PRECISION)
+        matrix[:, 6:, 6:] += self.precision
+        return matrix, (columns.mT @ rest.flatten(1)[..., None])[..., 0]
 
-def _linearised(
-    model: PointModel, shape: Tensor, motion: Tensor, view: View, about: Tensor, target: Tensor
-) -> tuple[Tensor, Tensor]:
-    """How far `target` (T, K, 2), pixels, lies from the model's points, metres, and the derivative (T, K, 2, 6 + M) of
-    the points by a pose step about `about` (T, 3) and by motion.
+
+def _derivative(
+    model: PointModel, points: Tensor, directions: Tensor, motion: Tensor, view: View, about: Tensor
+) -> Tensor:
+    """How `points` (T, K, 3) of the model move before the camera (T, K, 2, 6 + M), metres, by a pose step about `about`
+    (T, 3) and by motion: its `directions` (K, 3, M) from rest turn with the skin.
     """
-    points, by_motion, _ = model.derivatives(shape, motion, by_shape=False)
-    derivative = torch.cat([view.derivative_by_pose(points, about), view.derivative(points, by_motion)], 3)
-    return view.residual(target, points), derivative
+    turned = model.blend(rotation_matrix(model.pose(motion)).flatten(2)).unflatten(2, (3, 3))
+    by_motion = torch.einsum("tkij,kjm->tkim", view.derivative(points, turned), directions)
+    return torch.cat([view.derivative_by_pose(points, about), by_motion], 3)
 
 
-def _between(nodes: np.ndarray) -> np.ndarray:
-    """A field on every `COARSE`th cell of the chart, on all of them."""
-    return cv2.remap(nodes, *_NODE.transpose(2, 0, 1), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _inverse_root(covariance: Tensor) -> Tensor:
+    """Triangular (..., 2, 2) that make what has such a covariance independent, with variance 1."""
+    first = covariance[..., 0, 0].sqrt()
+    across = covariance[..., 1, 0] / first
+    second = (covariance[..., 1, 1] - across**2).clamp_min(1e-12).sqrt()
+    rows = [1 / first, torch.zeros_like(first), -across / (first * second), 1 / second]
+    return torch.stack(rows, -1).unflatten(-1, (2, 2))
 
 
 def _facing(place: np.ndarray) -> np.ndarray:
@@ -243,16 +325,3 @@ def _facing(place: np.ndarray) -> np.ndarray:
     normal = np.cross(np.gradient(place, axis=2), np.gradient(place, axis=1))
     length = np.linalg.norm(normal, axis=3) * np.linalg.norm(place, axis=3)
     return np.einsum("thwi,thwi->thw", normal, place) / (length + 1e-12)
-
-
-def even_out(texture: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Texture (HEIGHT, WIDTH) with the same mean and contrast everywhere, so that light matters little; uint8."""
-
-    def blur(x: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(x, (0, 0), DETAIL)
-
-    weight = seen.astype(np.float32)
-    share = blur(weight) + 1e-3
-    rest = (texture - blur(texture * weight) / share) * weight
-    spread = np.sqrt(blur(rest * rest) / share + 9)
-    return np.clip(128 + 45 * rest / spread, 0, 255).astype(np.uint8)

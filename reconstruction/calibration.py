@@ -40,7 +40,7 @@ class Calibration:
     shape_effect : (D, S); motion_effect : (D, M); pose_effect : (D, P); A_s, A_x, A_p
     between, within : (D, D), B and R
     point_sd : (478,) metres, how far the detector's points lie from those of the template in a picture
-    skin_sd : (44, 40) metres, how far the optical flow at every fourth cell of the `chart` lies from the truth
+    skin_sd : (44, 40) metres, how far the offsets of skin in the windows of `texture` lie from the truth
     motion_mean : (M,), motion_covariance : (M, M), the prior
     reliability : (M,) within-person correlation of the regressor's motion with the truth, on single photographs of
         people left out

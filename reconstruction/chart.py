@@ -16,25 +16,29 @@ ABOVE_BROWS = 0.035  # metres of forehead
 class Chart:
     """A cylinder around the face: rows from the forehead down, columns from the subject's right to the left.
 
-    embedding : Embedding of the HEIGHT * WIDTH cells, row by row
-    inside : (HEIGHT, WIDTH) bool, cells on the skin of the face: no eyes, no mouth, nothing beyond the jaw
+    embedding : Embedding of the places, row by row
+    inside : (rows, columns) bool, places on the skin of the face: no eyes, no mouth, nothing beyond the jaw
     """
 
     embedding: Embedding
     inside: np.ndarray
 
 
-def make_chart(template: Template) -> Chart:
-    """Cast rays at the neutral mean face from a cylinder whose axis stands between the ears."""
+def make_chart(template: Template, every: int = 1) -> Chart:
+    """Cast rays at the neutral mean face from a cylinder whose axis stands between the ears.
+
+    One place for every `every` x `every` cells, in their middle: HEIGHT / every rows, WIDTH / every columns.
+    """
     import open3d as o3d  # slow to load, and not needed by who never follows skin
 
     vertices = template.v_template
     marks = template.landmarks68(vertices)
     top, bottom = marks[17:27, 1].max() + ABOVE_BROWS, marks[:17, 1].min()
-    angles = np.linspace(-SPREAD, SPREAD, WIDTH)
-    outwards = np.stack([np.sin(angles), np.zeros(WIDTH), np.cos(angles)], 1)
-    axis = np.zeros((HEIGHT, WIDTH, 3))
-    axis[..., 1] = np.linspace(top, bottom, HEIGHT)[:, None]
+    angles = _middles(-SPREAD, SPREAD, WIDTH, every)
+    heights = _middles(top, bottom, HEIGHT, every)
+    outwards = np.stack([np.sin(angles), np.zeros_like(angles), np.cos(angles)], 1)
+    axis = np.zeros((len(heights), len(angles), 3))
+    axis[..., 1] = heights[:, None]
     axis[..., 2] = marks[[0, 16], 2].mean()
     far = float(np.ptp(vertices, axis=0).max())
     rays = np.concatenate([axis + far * outwards, np.broadcast_to(-outwards, axis.shape)], 2).astype(np.float32)
@@ -55,3 +59,8 @@ def on_face(template: Template, points: np.ndarray) -> np.ndarray:
     marks = template.landmarks68(template.v_template)
     outline = np.concatenate([marks[:17], marks[17:27] + np.array([0, ABOVE_BROWS, 0])])[:, :2]
     return Delaunay(outline[ConvexHull(outline).vertices]).find_simplex(points[:, :2]) >= 0
+
+
+def _middles(first: float, last: float, count: int, every: int) -> np.ndarray:
+    """Of `count` numbers evenly from first to last, the means of every `every`."""
+    return np.linspace(first, last, count).reshape(-1, every).mean(1)

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reconstruction.appearance import EVERY
 from reconstruction.calibration import Calibration, align, pose_features
 from reconstruction.camera import project
-from reconstruction.chart import HEIGHT, WIDTH
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
 from reconstruction.film_trial import FRAMES as TRIAL_FRAMES
@@ -25,6 +23,7 @@ from reconstruction.processes import process_pool
 from reconstruction.reliability import Reliability
 from reconstruction.skin_noise import skin_distances, skin_sd
 from reconstruction.template import Template
+from reconstruction.texture import COLUMNS, ROWS
 
 FILMS = 20  # people who are rendered for one person who is filmed, too
 FILM_FRAMES = 16
@@ -169,7 +168,7 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
         shape_effect=effect[:, :n_shape], motion_effect=effect[:, n_shape : n_shape + n_motion],
         pose_effect=effect[:, n_shape + n_motion :], between=between, within=within,
         point_sd=_point_sd(template, renders),
-        skin_sd=np.full((HEIGHT // EVERY, WIDTH // EVERY), ROUGH_SKIN_SD),
+        skin_sd=np.full((ROWS, COLUMNS), ROUGH_SKIN_SD),
         motion_mean=motion_mean, motion_covariance=np.cov(motion.T),
         reliability=np.zeros(n_motion), slope=np.zeros(n_motion), shape_reliability=np.zeros(n_shape), measured=None,
         template_sha256=template.sha256, bounded=template.n_bounded, provenance=provenance,

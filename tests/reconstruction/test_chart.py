@@ -27,3 +27,12 @@ def test_cells_are_near_one_another(template):
     places = chart.embedding(template.v_template).reshape(HEIGHT, WIDTH, 3)
     step = np.linalg.norm(np.diff(places, axis=0), axis=2)[chart.inside[1:] & chart.inside[:-1]]
     assert 0.001 < np.median(step) < 0.0015
+
+
+def test_a_place_for_several_cells_lies_in_their_middle(template):
+    fine, coarse = make_chart(template), make_chart(template, 4)
+    assert coarse.inside.shape == (HEIGHT // 4, WIDTH // 4)
+    places = fine.embedding(template.v_template).reshape(HEIGHT // 4, 4, WIDTH // 4, 4, 3)
+    middle, whole = places.mean((1, 3)), fine.inside.reshape(HEIGHT // 4, 4, WIDTH // 4, 4).all((1, 3))
+    apart = np.linalg.norm(coarse.embedding(template.v_template).reshape(middle.shape) - middle, axis=2)
+    assert np.median(apart[whole]) < 0.0002

@@ -1,4 +1,4 @@
-"""Filmed people, and what they tell about the flow of skin."""
+"""Filmed people, and what they tell about the offsets of skin."""
 
 import numpy as np
 import pytest
@@ -52,13 +52,13 @@ def test_movement_is_smooth_within_bounds_and_both_sides_keep_time(template):
     assert np.degrees(angle).max() < 3
 
 
-def test_the_noise_put_into_the_flow_is_learnt(template, film, monkeypatch):
-    """Flow that is right but for known noise, wild at some places: that noise comes out, a constant slip does not."""
+def test_the_noise_put_into_the_offsets_is_learnt(template, film, monkeypatch):
+    """Offsets that are right but for known noise, wild at some places: that comes out, a constant slip does not."""
     metres, slip = 0.0005, 0.002
 
-    def flow(self, look, skin):
+    def offsets(self, look, skin):
         rng = np.random.default_rng(1)
-        frames = np.arange(FRAMES) if len(look.where) == FRAMES else key_frames(FRAMES)
+        frames = np.arange(FRAMES) if len(look.pixels) == FRAMES else key_frames(FRAMES)
         motion = torch.tensor(film.motion[frames]).float()
         with torch.no_grad():
             true = self.points.points(torch.tensor(film.shape).float(), motion).numpy()
@@ -68,9 +68,11 @@ def test_the_noise_put_into_the_flow_is_learnt(template, film, monkeypatch):
             noise = rng.normal(0, metres, (len(points), 2)) + slip
             wild = rng.uniform(size=len(points)) < 0.1
             pixels.append(project(points, film.camera_matrix, pose) + (noise + wild[:, None] * 0.01) * to_pixels)
-        return torch.from_numpy(np.array(pixels)).float(), torch.ones(len(true), len(self.samples), dtype=torch.bool)
+        offset = np.array(pixels) - look.pixels.reshape(len(frames), -1, 2)[:, self.samples]
+        seen = torch.ones(offset.shape[:2], dtype=torch.bool)
+        return torch.from_numpy(offset).float(), torch.zeros(*offset.shape, 2), seen
 
-    monkeypatch.setattr(Follower, "flow", flow)
+    monkeypatch.setattr(Follower, "offsets", offsets)
     sd = skin_sd(skin_distances(template, load_calibration(template), [film]))
     known = sd < UNSEEN
     assert known.sum() > 300

@@ -50,8 +50,8 @@ def test_a_head_that_turns_keeps_its_size(drawing):
 
 def test_a_face_beyond_the_picture_gives_an_empty_crop(drawing):
     picture, points = drawing
-    assert (crop(picture, points + [2000, 0, 0]) == 0).all()
-    assert crop(picture, points + [-150, -150, 0]).shape == (SIDE, SIDE), "half of it is there"
+    assert (crop(picture, points + np.array([2000, 0, 0])) == 0).all()
+    assert crop(picture, points - np.array([150, 150, 0])).shape == (SIDE, SIDE), "half of it is there"
 
 
 def test_features_are_the_same_alone_and_together_and_in_other_light():
