@@ -22,7 +22,7 @@ KIND, VERSION = "detail-map", 1
 SUFFIX = ".detail.safetensors"
 LIMIT = 0.001  # metres, the most that skin is moved
 EDGE = 0.0012  # metres, the longest edge on the face of a mesh with detail
-FACE_PIXELS = (100.0, 150.0)  # between the outer eye corners: with less wrinkles are not seen, from here they are
+FACE_PIXELS = (150.0, 165.0)  # between the outer eye corners: with less wrinkles are not seen, from here they are
 _FIELDS = ("template", "template_sha256", "face_pixels", "frames", "simulated", "provenance")
 _ZERO = 2**15  # grey of no displacement in the picture
 
@@ -52,15 +52,15 @@ class DetailMap:
 
     @property
     def resolved(self) -> bool:
-        """Whether the recording was large enough to show wrinkles; where not, the map is faded towards nothing."""
-        return self.face_pixels >= FACE_PIXELS[1]
+        """Whether the face was large enough to show wrinkles; where not, the map is empty."""
+        return self.face_pixels >= FACE_PIXELS[0]
 
     @property
     def finding(self) -> str:
         """One clause for the reader."""
         size = f"{self.face_pixels:.0f} pixels between the outer eye corners"
         if not self.resolved:
-            return f"the face is too small to show wrinkles ({size}, {FACE_PIXELS[1]:.0f} are needed): film closer"
+            return f"the face is too small to show wrinkles ({size}, {FACE_PIXELS[0]:.0f} are needed): film closer"
         known = self.confidence > 0
         rms = 1000 * float(np.sqrt((self.displacement[known] ** 2).mean())) if known.any() else 0.0
         return f"wrinkles of {rms:.2f} mm (root mean square), {size}"

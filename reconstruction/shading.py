@@ -18,9 +18,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
-SLOPE_SD = 0.3  # of skin at wrinkle scale
-BEND_SD = 0.2  # per millimetre: how fast slopes change
-HEIGHT_SD = 0.3  # millimetres: keeps out form that is coarser than wrinkles
+SLOPE_SD = 0.4  # of skin at wrinkle scale
+BEND_SD = 0.3  # per millimetre: how fast slopes change
+HEIGHT_SD = 0.25  # millimetres: keeps out form that is coarser than wrinkles
 ALBEDO_SD = 0.04  # of its log; more where more of it is found around
 NOISE_SD = 0.025  # of one frame's log
 STUDENT = 4.0  # degrees of freedom of albedo and noise

@@ -15,6 +15,7 @@ from reconstruction.uv_grid import Surface, UvGrid
 FACING = (0.35, 0.7)  # cosine between normal and view: from here skin is looked at, from here with full weight
 BEHIND = 0.002  # metres that skin may lie behind what is seen first
 FLOW_SMOOTH, FLOW_MOST = 6.0, 4.0  # texels
+_EDGE = cv2.BORDER_REPLICATE
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB
 
 
@@ -54,7 +55,7 @@ class Shot:
     def light(self, canvas: Canvas) -> np.ndarray:
         """(M, 3) linear."""
         linear = srgb_to_linear(self.picture).astype(np.float32)
-        return cv2.remap(linear, canvas.draw(self.where), None, cv2.INTER_LINEAR)[canvas.inside]
+        return cv2.remap(linear, canvas.draw(self.where), None, cv2.INTER_LINEAR, borderMode=_EDGE)[canvas.inside]
 
 
 def shoot(rgb: np.ndarray, vertices: np.ndarray, grid: UvGrid, faces: np.ndarray, camera_matrix: np.ndarray) -> Shot:

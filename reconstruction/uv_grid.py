@@ -1,6 +1,6 @@
 """The skin of the face on a square grid of texels in the template's UV, for maps of fine form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,7 +38,8 @@ class UvGrid:
     inside : (SIZE, SIZE) bool, skin of the face without lips, lids and brows
     embedding : Embedding of the M texels inside, row by row
     triangle : (M,) which face each lies in
-    texel : (2, 2) uv from a step of one column (first column) and one row
+    texel : (2, 2) its columns are the steps in uv to the next column and to the next row
+    faces, uv_corners : (F, 3), (F, 3, 2) the template's
     """
 
     window: np.ndarray
@@ -46,14 +47,14 @@ class UvGrid:
     embedding: Embedding
     triangle: np.ndarray
     texel: np.ndarray
-    _faces: np.ndarray
-    _corners: np.ndarray  # (F, 3, 2) uv
+    faces: np.ndarray
+    uv_corners: np.ndarray
 
     def on(self, vertices: np.ndarray) -> Surface:
         """The texels on `vertices` (V, 3)."""
         vertices = np.asarray(vertices, float)
-        normal = self.embedding(vertex_normals(vertices, self._faces))
-        corner, uv = vertices[self._faces[self.triangle]], self._corners[self.triangle]
+        normal = self.embedding(vertex_normals(vertices, self.faces))
+        corner, uv = vertices[self.faces[self.triangle]], self.uv_corners[self.triangle]
         sides = np.stack([corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]], 2)
         uv_sides = np.stack([uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]], 2)
         tangents = sides @ np.linalg.inv(uv_sides) @ self.texel
@@ -72,11 +73,11 @@ def face_triangles(template: Template) -> np.ndarray:
 def make_grid(template: Template) -> UvGrid:
     """Lay the grid over the face of `template`."""
     vertices = template.v_template.astype(float)
-    own_corners = template.uv[template.uv_faces].astype(float)
+    corners = template.uv[template.uv_faces].astype(float)
     marks = template.landmarks68(vertices)
-    area = np.abs(np.linalg.det(own_corners[:, 1:] - own_corners[:, :1]))
+    area = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1]))
     chosen = face_triangles(template) & (area > 1e-12)
-    points = own_corners[chosen].reshape(-1, 2)
+    points = corners[chosen].reshape(-1, 2)
     low, high = points.min(0), points.max(0)
     texel = np.diag((high - low) / SIZE) * [1, -1]
     middle = (np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1) + 0.5) @ texel + [low[0], high[1]]
@@ -91,7 +92,7 @@ def make_grid(template: Template) -> UvGrid:
     second = answer["primitive_uvs"].numpy()[hit]
     weights = np.concatenate([1 - second.sum(1, keepdims=True), second], 1).astype(np.float32)
     embedding = Embedding(template.faces[triangle], weights)
-    whole = UvGrid(np.concatenate([low, high]), hit, embedding, triangle, texel, template.faces, own_corners)
+    whole = UvGrid(np.concatenate([low, high]), hit, embedding, triangle, texel, template.faces, corners)
     known = [name for name in ("lips", "lid", "brow") if name in template.part_names]
     bare = ~template.part(*known) if known else np.ones(len(vertices), bool)
     surface = whole.on(vertices)
@@ -100,7 +101,7 @@ def make_grid(template: Template) -> UvGrid:
     keep &= texel_size(surface).max(1) < LARGEST / 1000
     inside = hit.copy()
     inside[hit] = keep
-    return UvGrid(whole.window, inside, embedding.of(keep), triangle[keep], texel, template.faces, own_corners)
+    return replace(whole, inside=inside, embedding=embedding.of(keep), triangle=triangle[keep])
 
 
 def texel_size(surface: Surface) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Draw the pictures that the README shows: the embedded template, and the quality of a recording.
+"""Draw the pictures that the README shows: the embedded template, the quality of a recording, wrinkles.
 
 usage: python scripts/render_readme_pictures.py [--out docs/images]
 """
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,12 @@ from atlas.figures.heads import VIEWS, HeadPainter
 from atlas.figures.quality_strip import quality_strip
 from atlas.simulation.people import simulate_people
 from atlas.simulation.recording import simulate_recording
+from measure_detail import film, make_head
+from reconstruction.detail import estimate_detail
+from reconstruction.detail_map import detailed_mesh
 from reconstruction.face_model import FaceModel
 from reconstruction.quality import REASONS
+from reconstruction.rendering import Renderer, look_at_camera
 from reconstruction.template import Template, load_template
 
 STATES: dict[str, dict[str, float]] = {  # what is shown: expressions 0 to 1, the jaw in radians
@@ -32,6 +37,7 @@ LEFT_OUT = (  # of the recording whose quality is shown: from second to second, 
     (14.6, 15.8, "no face"),
     (18.2, 18.4, "blurred"),
 )
+RAKING = (-0.6, -0.8, -0.2)  # light that shows fine form
 HEIGHT = 300  # pixels of one head
 CAPTION = 34
 
@@ -80,12 +86,43 @@ def example_strip(template: Template) -> bytes:
     return quality_strip(faulty, "clip")
 
 
+def wrinkles_sheet(template: Template) -> Image.Image:
+    """A simulated face with wrinkles, grey, as it is, as parameters give it, and with the wrinkles found in a film."""
+    head = make_head(template)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mkv"
+        sequence = film(path, template, head, frames=24)
+        detail = estimate_detail(path, template, sequence)
+    neutral = sequence.neutral(template)
+    flat = replace(detail, displacement=np.zeros_like(detail.displacement))
+    meshes = {
+        "simulated person": (head.vertices, head.faces),
+        "parameters": detailed_mesh(flat, template, neutral)[:2],
+        "with --detail": detailed_mesh(detail, template, neutral)[:2],
+    }
+    size = 4 * HEIGHT
+    renderer = Renderer(size, size)
+    camera_matrix, camera_from_head = look_at_camera(template.v_template, size, size, yaw=0.3)
+    sheet = Image.new("RGB", (len(meshes) * HEIGHT, HEIGHT + CAPTION), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(20)
+    for n, (name, (vertices, faces)) in enumerate(meshes.items()):
+        grey = np.full(vertices.shape, 190, np.uint8)
+        rgb, _ = renderer.render(
+            vertices, faces, grey, camera_matrix, camera_from_head, light=RAKING, ambient=0.0, intensity=1.1
+        )
+        face = Image.fromarray(rgb).crop((size * 28 // 100, size * 22 // 100, size * 73 // 100, size * 67 // 100))
+        sheet.paste(face.resize((HEIGHT, HEIGHT), Image.Resampling.BOX), (n * HEIGHT, 0))
+        draw.text(((n + 0.5) * HEIGHT, HEIGHT + CAPTION / 2), name, "black", font, anchor="mm")
+    return sheet
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     (out / "quality.png").write_bytes(example_strip(load_template()))
+    wrinkles_sheet(load_template()).quantize(64).save(out / "detail.png", optimize=True)
     head_sheet(load_template()).quantize(256).save(out / "atlas-head.png", optimize=True)
 
 
