@@ -50,9 +50,7 @@ Skin = dict[int, Texture]  # by cells a pixel
 Frames = Iterable[tuple[int, float, np.ndarray]]
 
 
-def follow_skin(
-    video: Frames, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None
-) -> Fit:
+def follow_skin(video: Frames, template: Template, fit: Fit, progress: Callable[[int, int], None] | None = None) -> Fit:
     """`fit` to the landmarks of a recording, with motion and camera from head corrected by its pictures.
 
     video : a `Video`, or anything else that gives ``(index, time_s, picture)`` from the start whenever it is iterated;

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import open3d as o3d
 
-from reconstruction.appearance import even_out
 from reconstruction.camera import project
 from reconstruction.rendering import srgb_to_linear
 from reconstruction.shading import Lattice
+from reconstruction.texture import even_out
 from reconstruction.uv_grid import Surface, UvGrid
 
 FACING = (0.35, 0.7)  # cosine between normal and view: from here skin is looked at, from here with full weight
@@ -87,7 +87,7 @@ def register(shots: list[Shot], canvas: Canvas, lattice: Lattice) -> list[Shot]:
     textures = []
     for shot, s in zip(shots, seen, strict=True):
         level = 255 * np.maximum(shot.light(canvas) @ LUMA, 0) ** 0.4
-        textures.append(even_out(canvas.draw(level * s), canvas.draw(s) > 0))
+        textures.append((128 + even_out(canvas.draw(level * s), canvas.draw(s) > 0)).astype(np.uint8))
     weights = np.array([canvas.draw(shot.weight) for shot in shots])
     total = weights.sum(0)
     mean = np.where(total > 0, (np.array(textures) * weights).sum(0) / np.maximum(total, 1e-6), 128).astype(np.uint8)
