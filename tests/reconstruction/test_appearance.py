@@ -98,7 +98,7 @@ def test_only_the_frames_asked_for_are_decoded(filmed):
         np.testing.assert_array_equal(grey, cv2.cvtColor(pictures[t], cv2.COLOR_RGB2GRAY))
 
 
-def test_threads_and_batches_change_nothing(template, filmed, monkeypatch):
+def test_the_number_of_processors_changes_nothing(template, filmed, monkeypatch):
     truth, video = filmed
     once = follow_skin(video, template, truth)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
