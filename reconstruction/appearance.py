@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from reconstruction.camera import spread_frames
-from reconstruction.chart import HEIGHT, WIDTH, make_chart
+from reconstruction.chart import WIDTH, make_chart
+from reconstruction.drawing import Canvas, Look, Pictures
 from reconstruction.face_model import rotation_matrix
 from reconstruction.fitting import Fit, into_box
 from reconstruction.projection import PointModel, View
@@ -28,19 +29,17 @@ from reconstruction.refinement import point_weight
 from reconstruction.template import Template
 from reconstruction.texture import COLUMNS, EVERY, ROWS, Texture
 
-KEY_FRAMES = 12  # that the reference texture is the mean of
+KEY_FRAMES = 20  # that the reference texture is the mean of
 REFERENCES = 3  # times that it is drawn, each with the frames corrected by the last
-STEPS = (4, 2, 2, 1, 1)  # each draws the picture anew, with a pixel for so many cells
+STEPS = (4, 2, 2, 1, 1, 1)  # each draws the picture anew, with a pixel for so many cells
 FINEST = min(STEPS)
-CELL = 0.0012  # metres
-PICTURE = 1.2  # pixels of the recording for one of the drawing, at most: larger pictures are shrunk
-FACING = 0.45  # cosine between the skin's normal and the view below which skin is not looked at
+FARTHER = 1.3  # times as far as a window says, which falls short where skin stretches: over-relaxation
 PIXEL_SD = 0.2  # of a pixel, added to what the calibration knows of the offsets: small faces are followed less well
 COUNT = 160.0  # what all the offsets of a frame together count as: neighbours err alike
 LANDMARKS, PRIOR = 0.25, 1.5  # what these count against the offsets, times what they say of themselves. Chosen, as
 # what is above and below, on renders of people that no calibration has seen
 DEGREES = 3.0  # of freedom of Student's t, by which offsets err
-ROUNDS = 2  # of weighing them by it, a step
+ROUNDS = 2  # of weighing them by it, in the last step; the others are taken again anyway
 TURN_SD, SHIFT_SD = 0.05, 0.005  # of the landmarks' head pose, radians and metres
 AT_ONCE = 16  # frames
 _POSE_PRECISION = torch.tensor([TURN_SD**-2] * 3 + [SHIFT_SD**-2] * 3, dtype=torch.float32)
@@ -120,29 +119,6 @@ def _batches(video: Frames, frames: np.ndarray) -> Iterator[tuple[np.ndarray, li
             numbers, greys = [], []
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """T frames of one size (width, height), pixels, and shrunk as drawings want them, uint8, by cells a pixel."""
-
-    size: tuple[int, int]
-    shrunk: dict[int, list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Look:
-    """T frames drawn onto the chart.
-
-    drawings : (T, h, w) uint8; seen : (T, h, w) bool; facing : (T, h, w) cosine
-    places : (T, N, 3) metres, head frame, of all windows; pixels : (T, ROWS, COLUMNS, 2) in the recording
-    """
-
-    drawings: np.ndarray
-    seen: np.ndarray
-    facing: np.ndarray
-    places: Tensor
-    pixels: np.ndarray
-
-
 class Follower:
     """The chart of a person of known shape before the camera.
 
@@ -151,11 +127,9 @@ class Follower:
 
     def __init__(self, template: Template, fit: Fit):
         chart = make_chart(template, EVERY)
-        self.inside = {cells: make_chart(template, cells).inside for cells in set(STEPS)}
         used = chart.inside & (np.indices(chart.inside.shape).sum(0) % 2 == 0)
         self.samples = np.flatnonzero(used)
         self.variance = torch.from_numpy(fit.skin_sd[used]).float() ** 2
-        self.windows = PointModel(template, chart.embedding).float()
         self.points = PointModel(template, chart.embedding.of(used.ravel())).float()
         self.marks = PointModel(template, template.landmarks478.of(template.visible478)).float()
         self.mark_weight = torch.from_numpy(LANDMARKS**0.5 * point_weight(fit.point_sd[template.visible478])).float()[
@@ -168,8 +142,7 @@ class Follower:
             torch.tensor(a, dtype=torch.float32)
             for a in (fit.shape, fit.motion, fit.camera_from_head, PRIOR * fit.motion_precision, fit.camera_matrix)
         )
-        pixels = CELL * self.camera_matrix[0, 0] / self.poses[:, 2, 3].median()  # of the recording, a cell
-        self.shrink = {cells: max(1.0, float(pixels) * cells / PICTURE) for cells in set(STEPS)}
+        self.canvas = Canvas(template, STEPS, self.shape, self.camera_matrix, float(self.poses[:, 2, 3].median()))
         still = torch.zeros(1, self.motion.shape[1])
         with torch.no_grad():
             self.directions = self.points.derivatives(self.shape, still, by_shape=False)[1][0]
@@ -182,52 +155,21 @@ class Follower:
 
     def reference(self, greys: list[np.ndarray], which: np.ndarray) -> Skin:
         """The mean texture of those frames, whose pictures (H, W) uint8 are given, each corrected by the others."""
-        pictures = self.pictures(greys)
+        pictures = self.canvas.pictures(greys)
         skin = self.skin(pictures, *self.place(which))
         for _ in range(REFERENCES - 1):
             skin = self.skin(pictures, *self.correct(greys, which, skin))
         return skin
 
-    def pictures(self, greys: list[np.ndarray]) -> Pictures:
-        """Of greys (H, W) uint8. Averaged over the pixels that a drawing has no room for, they are less noisy."""
-        height, width = greys[0].shape
-        shrunk = {}
-        for cells, by in self.shrink.items():
-            small = (round(width / by), round(height / by))
-            shrunk[cells] = [cv2.resize(grey, small, interpolation=cv2.INTER_AREA) for grey in greys]
-        return Pictures((width, height), shrunk)
-
     def skin(self, pictures: Pictures, motion: Tensor, view: View) -> Skin:
         """Their mean texture."""
         out = {}
-        for cells in self.inside:
-            look = self.look(pictures, motion, view, cells)
+        for cells in self.canvas.inside:
+            look = self.canvas.look(pictures, motion, view, cells)
             weight = look.seen * look.facing**2
             total = weight.sum(0)
             out[cells] = Texture((look.drawings * weight).sum(0) / total.clip(1e-3), total > 0.5)
         return out
-
-    @torch.no_grad()
-    def look(self, pictures: Pictures, motion: Tensor, view: View, cells: int) -> Look:
-        """Draw pictures onto the chart, a pixel for so many cells. Between windows the mesh is interpolated."""
-        places = self.windows.points(self.shape, motion)
-        camera = places @ view.rotation.mT + view.translation[:, None]
-        pixels = camera[..., :2] / camera[..., 2:] * self.camera_matrix[0, 0] + self.camera_matrix[:2, 2]
-        shrunk = pictures.shrunk[cells]
-        grid, size = (len(shrunk), ROWS, COLUMNS, -1), (WIDTH // cells, HEIGHT // cells)
-        where, facing = pixels.numpy().reshape(grid), _facing(camera.numpy().reshape(grid))
-        small = np.array(shrunk[0].shape[::-1], np.float32)
-        drawings, cosines = [], []
-        for picture, there, cosine in zip(
-            shrunk, (where + 0.5) * (small / np.array(pictures.size, np.float32)) - 0.5, facing, strict=True
-        ):
-            outside = ((there < 0) | (there > small - 1)).any(2)
-            between = cv2.resize(there, size, interpolation=cv2.INTER_CUBIC)
-            drawings.append(cv2.remap(picture, between, None, cv2.INTER_LINEAR))
-            cosines.append(cv2.resize(np.where(outside, np.float32(0), cosine), size, interpolation=cv2.INTER_LINEAR))
-        visible = (self.inside[cells] & (np.array(cosines) > FACING)).astype(np.uint8)
-        seen = np.array([cv2.erode(one, np.ones((3, 3), np.uint8)) > 0 for one in visible])
-        return Look(np.array(drawings), seen, np.array(cosines), places, where)
 
     def offsets(self, look: Look, skin: Skin) -> tuple[Tensor, Tensor, Tensor]:
         """How far the skin at the samples is from where the mesh has it (T, N, 2), pixels, the covariance that its
@@ -250,24 +192,24 @@ class Follower:
 
         The landmarks and the prior are a quadratic about where they were fitted.
         """
-        pictures = self.pictures(greys)
+        pictures = self.canvas.pictures(greys)
         motion, view = self.place(which)
         about = self.marks.points(self.shape, motion).mean(1)
         matrix, vector = self._by_landmarks(which, motion, view, about)
         moved = torch.zeros_like(vector)
-        for cells in STEPS:
-            look = self.look(pictures, motion, view, cells)
+        for n, cells in enumerate(STEPS):
+            look = self.canvas.look(pictures, motion, view, cells)
             offset, unsure, seen = self.offsets(look, skin)
             points = look.places[:, self.samples]
             depth = (points @ view.rotation.mT + view.translation[:, None])[..., 2].mean(1)
             scale = (depth / self.camera_matrix[0, 0])[:, None, None]
             own = self.variance + (PIXEL_SD * scale[..., 0]) ** 2
-            whiten = _inverse_root(unsure * scale[..., None] ** 2 + torch.diag_embed(own[..., None].expand(-1, -1, 2)))
-            rest = (whiten @ (offset * scale)[..., None])[..., 0]
-            columns = whiten @ _derivative(self.points, points, self.directions, motion, view, about)
+            covariance = unsure * scale[..., None] ** 2 + torch.diag_embed(own[..., None].expand(-1, -1, 2))
+            rest = FARTHER * _whiten((offset * scale)[..., None], covariance)[..., 0]
+            columns = _columns(_whiten(_lens(self.points, points, motion, view, about), covariance), self.directions)
             share = COUNT * seen / seen.sum(1, keepdim=True).clamp_min(1)
             left = rest
-            for _ in range(ROUNDS):
+            for _ in range(ROUNDS if n == len(STEPS) - 1 else 1):
                 weight = (share / (1 + left.square().sum(2) / (2 * DEGREES))).sqrt()[..., None]
                 weighted = (columns * weight[..., None]).flatten(1, 2)
                 here = matrix + weighted.mT @ weighted
@@ -290,36 +232,30 @@ class Follower:
         detected = torch.from_numpy(self.detected[self.frames[which]][:, self.seen478, :2]).float()
         points = self.marks.points(self.shape, motion)
         rest = view.residual(detected, points) * self.mark_weight
-        columns = _derivative(self.marks, points, self.mark_directions, motion, view, about)
-        columns = (columns * self.mark_weight[..., None]).flatten(1, 2)
+        lens = _lens(self.marks, points, motion, view, about) * self.mark_weight[..., None]
+        columns = _columns(lens, self.mark_directions).flatten(1, 2)
         matrix = columns.mT @ columns
         matrix[:, :6, :6] += torch.diag(_POSE_PRECISION)
         matrix[:, 6:, 6:] += self.precision
         return matrix, (columns.mT @ rest.flatten(1)[..., None])[..., 0]
 
 
-def _derivative(
-    model: PointModel, points: Tensor, directions: Tensor, motion: Tensor, view: View, about: Tensor
-) -> Tensor:
-    """How `points` (T, K, 3) of the model move before the camera (T, K, 2, 6 + M), metres, by a pose step about `about`
-    (T, 3) and by motion: its `directions` (K, 3, M) from rest turn with the skin.
+def _lens(model: PointModel, points: Tensor, motion: Tensor, view: View, about: Tensor) -> Tensor:
+    """How `points` (T, K, 3) of the model move before the camera (T, K, 2, 6 + 3), metres, by a pose step about `about`
+    (T, 3) and by a shift at rest, which turns with the skin.
     """
     turned = model.blend(rotation_matrix(model.pose(motion)).flatten(2)).unflatten(2, (3, 3))
-    by_motion = torch.einsum("tkij,kjm->tkim", view.derivative(points, turned), directions)
-    return torch.cat([view.derivative_by_pose(points, about), by_motion], 3)
+    return torch.cat([view.derivative_by_pose(points, about), view.derivative(points, turned)], 3)
 
 
-def _inverse_root(covariance: Tensor) -> Tensor:
-    """Triangular (..., 2, 2) that make what has such a covariance independent, with variance 1."""
-    first = covariance[..., 0, 0].sqrt()
-    across = covariance[..., 1, 0] / first
-    second = (covariance[..., 1, 1] - across**2).clamp_min(1e-12).sqrt()
-    rows = [1 / first, torch.zeros_like(first), -across / (first * second), 1 / second]
-    return torch.stack(rows, -1).unflatten(-1, (2, 2))
+def _columns(lens: Tensor, directions: Tensor) -> Tensor:
+    """Derivative (T, K, 2, 6 + M) by pose and motion, which shifts points at rest by `directions` (K, 3, M)."""
+    return torch.cat([lens[..., :6], torch.einsum("tkij,kjm->tkim", lens[..., 6:], directions)], 3)
 
 
-def _facing(place: np.ndarray) -> np.ndarray:
-    """Cosine (T, H, W) between the skin's normal and the view of places (T, H, W, 3) on a grid, camera frame."""
-    normal = np.cross(np.gradient(place, axis=2), np.gradient(place, axis=1))
-    length = np.linalg.norm(normal, axis=3) * np.linalg.norm(place, axis=3)
-    return np.einsum("thwi,thwi->thw", normal, place) / (length + 1e-12)
+def _whiten(field: Tensor, covariance: Tensor) -> Tensor:
+    """(..., 2, D) whose two rows err by `covariance` (..., 2, 2), made to err by 1 and independently."""
+    (xx, xy), (_, yy) = (row.unbind(-1) for row in covariance.unbind(-2))
+    first = field[..., 0, :] * xx.rsqrt()[..., None]
+    rest = field[..., 1, :] - field[..., 0, :] * (xy / xx)[..., None]
+    return torch.stack([first, rest * (yy - xy * xy / xx).clamp_min(1e-12).rsqrt()[..., None]], -2)

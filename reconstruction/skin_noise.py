@@ -52,7 +52,7 @@ def _apart(template: Template, calibration: Calibration, film: Film) -> np.ndarr
     key = key_frames(len(greys))
     skin = follower.reference([greys[i] for i in key], key)
     motion, view = follower.correct(greys, np.arange(len(greys)), skin)
-    look = follower.look(follower.pictures(greys), motion, view, FINEST)
+    look = follower.canvas.look(follower.canvas.pictures(greys), motion, view, FINEST)
     offset, _, seen = (found.numpy() for found in follower.offsets(look, skin))
     here = look.pixels.reshape(len(greys), -1, 2)[:, follower.samples]
     with torch.no_grad():

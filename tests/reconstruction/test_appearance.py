@@ -106,7 +106,7 @@ def test_grey_pictures_from_anywhere_are_followed_alike(template, filmed):
     )
 
 
-def test_threads_and_batches_change_nothing(template, filmed, monkeypatch):
+def test_the_number_of_processors_changes_nothing(template, filmed, monkeypatch):
     truth, video = filmed
     once = follow_skin(video, template, truth)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
