@@ -6,6 +6,9 @@ usage: python scripts/train_image_features.py render FOLDER [--people N] [--jobs
 `render` writes crops with their truth to FOLDER, 50 people a file (2 MB); those that are there are not made again.
 `learn` teaches the network to say shape and motion from the crops and writes it to templates/. It reads the folder anew
 every `ROUND` steps, so that both can run side by side. The people of every twentieth file are only looked at.
+
+The network that ships was learnt on 32,000 pictures of 8,000 people in three goes of 3,200, 5,000 and 4,500 steps, each
+from where the last ended (`--start`); the first two gave all of motion the same weight. It was still getting better.
 """
 
 import argparse
