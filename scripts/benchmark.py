@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 THREADS = min(2, os.cpu_count() or 1)
 BATCH, EOS_FRAMES, SEED = 64, 20, 7100
-STAGES = ("fit_points", "follow_skin")  # what `pipeline` calls to fit
+STAGES = ("image_features", "fit_points", "follow_skin")  # what `pipeline` calls to fit
 
 
 def flame_sized(seed: int = 0) -> Template:
