@@ -8,9 +8,8 @@ import numpy as np
 
 from reconstruction.camera import FACING
 from reconstruction.detectors import BUNDLED, DetectorChoice
-from reconstruction.face_model import FaceModel
 from reconstruction.image_features import SIDE, crop, image_features
-from reconstruction.photographer import Photographer, pose_people, random_camera, random_motion
+from reconstruction.photographer import Photographer, look_twice, random_camera, random_motion
 from reconstruction.template import Template
 
 BUMPS = 3  # movements that one film passes through
@@ -42,27 +41,26 @@ def film_people(
     template: Template, people: int, frames: int, seed: int, first: int = 0, detector: DetectorChoice = BUNDLED
 ) -> Iterator[Film]:
     """Films of people `first` to `first + people`, one after another."""
-    photographer, model = Photographer(template), FaceModel(template)
+    photographer = Photographer(template)
     with detector.open(tracking=True, min_confidence=0.3) as finder:
-        for person in range(first, first + people):
-            rng = np.random.default_rng([seed, person])
-            shape = rng.normal(size=template.n_shape).clip(-3, 3)
-            motion = moving(template, frames, rng)
-            vertices = pose_people(template, np.tile(shape, (frames, 1)), motion, model)
-            colours = photographer.appearance(rng)
+        for number in range(first, first + people):
+            rng = np.random.default_rng([seed, number])
+            person = photographer.person(moving, frames, rng)
             camera_matrix, poses = turning(template, frames, rng)
             scene = photographer.scene(rng)
             greys, points, found = [], np.zeros((frames, 478, 3)), np.zeros(frames, bool)
             crops = np.zeros((frames, SIDE, SIDE), np.uint8)
             for t in range(frames):
-                picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], scene, rng)
-                finder.detect(picture)  # twice, so that the crop is the tracker's
-                faces = finder.detect(picture)
+                picture = photographer.photograph(
+                    person.vertices[t], person.colours, camera_matrix, poses[t], scene, rng
+                )
+                faces = look_twice(finder, picture)
                 found[t] = bool(faces)
                 if faces:
                     points[t], crops[t] = faces[0].points, crop(picture, faces[0].points)
                 greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-            yield Film(greys, points, image_features(crops), found, shape, motion, camera_matrix, poses)
+            features = image_features(crops)
+            yield Film(greys, points, features, found, person.shape, person.motion, camera_matrix, poses)
 
 
 def moving(template: Template, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -129,7 +129,7 @@ class Fit:
     shape_precision, motion_precision : (S, S) and (M, M), of the errors that the regressor expects
     points : (T, 478, 2 or more) the detector's, pixels, of all frames, in memory or on disk
     point_sd : (478,) metres, how far they lie from the true ones
-    skin_sd : how far to trust the skin's flow, as in `Calibration`
+    skin_sd : how far to trust the skin's offsets, as in `Calibration`
     """
 
     frames: np.ndarray

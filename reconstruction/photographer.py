@@ -1,6 +1,6 @@
 """Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -13,12 +13,14 @@ from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel
 from reconstruction.image_features import crop, image_features
+from reconstruction.landmarks import Detection, Detector
 from reconstruction.motion import ANGLES, angles, motion_to_pose
 from reconstruction.rendering import Renderer, in_camera, linear_to_srgb, srgb_to_linear, vertex_normals
 from reconstruction.subdivision import split
 from reconstruction.template import Template
 
 FINE = 30_000  # triangles; a mesh with more carries pores and brows as it is
+Motion = Callable[[Template, int, np.random.Generator], np.ndarray]  # of so many frames, (T, M)
 SIZE = 448  # pixels, side of a render; the detector looks at 192
 
 
@@ -75,6 +77,7 @@ class Photographer:
         self._beard = self._line(marks[2:15], marks[[48, 49, 50, 52, 53, 54]])
         self._eyes = marks[36:42].mean(0), marks[42:48].mean(0)
         self.renderer = Renderer(size, size)
+        self._model = FaceModel(template)
 
     def subdivide(self, field: np.ndarray) -> np.ndarray:
         """A per-vertex field on the mesh that is drawn: every triangle split in four, unless they are small already."""
@@ -121,6 +124,13 @@ class Photographer:
         if rng.uniform() < 0.06:
             colours[self._glasses(rng)] = rng.uniform(10, 90)
         return np.clip(colours, 0, 255).astype(np.uint8)
+
+    def person(self, motion: Motion, frames: int, rng: np.random.Generator) -> "Person":
+        """A random person who does `motion`, such as `random_motion`."""
+        shape = rng.normal(size=self.template.n_shape).clip(-3, 3)
+        moves = motion(self.template, frames, rng)
+        vertices = pose_people(self.template, np.tile(shape, (frames, 1)), moves, self._model)
+        return Person(shape, moves, vertices, self.appearance(rng))
 
     def _blotches(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Reddened, darker and lighter patches of skin: shares (V',) and what is added to the colour (3,)."""
@@ -183,6 +193,16 @@ class Photographer:
             ".jpg", picture.clip(0, 255).astype(np.uint8)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality]
         )
         return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+@dataclass(frozen=True)
+class Person:
+    """shape : (S,); motion : (T, M); vertices : (T, V, 3) metres, head frame; colours : as `Photographer.appearance`"""
+
+    shape: np.ndarray
+    motion: np.ndarray
+    vertices: np.ndarray
+    colours: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -281,28 +301,33 @@ def pose_people(
         return torch.cat([model(*part) for part in zip(*(p.split(64) for p in parts), strict=True)]).numpy()
 
 
+def look_twice(detector: Detector, picture: np.ndarray) -> list[Detection]:
+    """Faces in a picture, found by the crop that a first look gives, as a tracker finds them in a video."""
+    detector.detect(picture)
+    return detector.detect(picture)
+
+
 def render_people(
     template: Template, people: int, frames: int, seed: int, first: int = 0, detector: DetectorChoice = BUNDLED
 ) -> Renders:
     """Photograph people `first` to `first + people` and run the detector; frames where it finds none are left out."""
-    photographer, model = Photographer(template), FaceModel(template)
+    photographer = Photographer(template)
     found: list[tuple] = []
     with detector.open(tracking=True, min_confidence=0.3) as finder:
-        for person in range(first, first + people):
-            rng = np.random.default_rng([seed, person])
-            shape = rng.normal(size=template.n_shape).clip(-3, 3)
-            motion = random_motion(template, frames, rng)
-            vertices = pose_people(template, np.tile(shape, (frames, 1)), motion, model)
-            colours = photographer.appearance(rng)
+        for number in range(first, first + people):
+            rng = np.random.default_rng([seed, number])
+            person = photographer.person(random_motion, frames, rng)
             camera_matrix, poses = random_camera(template, frames, rng)
             scene = photographer.scene(rng)  # one, as in a recording: what light does to a face is the same throughout
             for t in range(frames):
-                picture = photographer.photograph(vertices[t], colours, camera_matrix, poses[t], scene, rng)
-                finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
-                faces = finder.detect(picture)
+                picture = photographer.photograph(
+                    person.vertices[t], person.colours, camera_matrix, poses[t], scene, rng
+                )
+                faces = look_twice(finder, picture)
                 if faces:
                     features = image_features(crop(picture, faces[0].points)[None])[0]
-                    found.append((faces[0].points, features, shape, motion[t], person, camera_matrix, poses[t]))
+                    truth = (person.shape, person.motion[t], number, camera_matrix, poses[t])
+                    found.append((faces[0].points, features, *truth))
     if not found:
         raise InputError(
             f"expected faces in renders of template {template.name}, but the landmark detector found none in "

@@ -88,7 +88,7 @@ class Reliability:
         tt, tf, ff = (x.sum(0) for x in within)
         slope = np.divide(tf, tt, out=np.full(len(tt), np.nan), where=tt > 0)
         blank = np.sqrt(np.maximum(ff - np.nan_to_num(slope) * tf, 0) / max(1, len(t) - len(person) - 1))
-        error = np.sqrt(((f - t) ** 2).sum(0) / max(1, len(t) - len(person)))
+        error = _error(f - t, len(person))
         reach = np.ptp(true, axis=0)
         limit = np.divide(DETECTION * blank, slope, out=np.full(len(tt), np.inf), where=slope > 0)
         return [
@@ -113,7 +113,9 @@ class Reliability:
 
     def error_sd(self, stage: str) -> np.ndarray:
         """(M,) root mean square error of one frame, the person's mean error taken out."""
-        return np.array([recovery.error_sd for recovery in self.every(stage)])
+        _, at, frames = np.unique(self.person, return_inverse=True, return_counts=True)
+        apart = getattr(self, stage) - self.true
+        return _error(apart - (self._per_person(apart, at) / frames[:, None])[at], len(frames))
 
     def leaks(self, weights: np.ndarray, moves: np.ndarray, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """How much of K combinations of motion, weights (K, M), is recovered where nothing but the motion moves (J, M)
@@ -145,6 +147,11 @@ class Reliability:
         sums = np.zeros((at.max(initial=-1) + 1, values.shape[1]))
         np.add.at(sums, at, values)
         return sums
+
+
+def _error(apart: np.ndarray, people: int) -> np.ndarray:
+    """Root mean square (K,) of errors (N, K) about the means of so many people."""
+    return np.sqrt((apart**2).sum(0) / max(1, len(apart) - people))
 
 
 def _correlation(tt: np.ndarray, tf: np.ndarray, ff: np.ndarray) -> np.ndarray:

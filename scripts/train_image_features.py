@@ -12,8 +12,6 @@ from where the last ended (`--start`); the first two gave all of motion the same
 """
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +20,10 @@ from rich.progress import Progress
 from torch.nn import functional
 
 from reconstruction.detectors import BUNDLED
-from reconstruction.face_model import FaceModel
 from reconstruction.image_features import FILE, KIND, SIDE, VERSION, FeatureNet, crop, read_network
 from reconstruction.motion import motion_names
-from reconstruction.photographer import Photographer, pose_people, random_camera, random_motion
+from reconstruction.photographer import Photographer, look_twice, pose_people, random_camera, random_motion
+from reconstruction.processes import process_pool
 from reconstruction.storage import write_arrays
 from reconstruction.template import Template, load_template
 
@@ -38,26 +36,21 @@ WIDTHS, HIDDEN = (16, 32, 64, 128), 256
 
 def render(path: Path, first: int, seed: int) -> None:
     """`BLOCK` people from `first` on: crops (N, SIDE, SIDE), shape (N, S), motion (N, M)."""
-    torch.set_num_threads(1)
     template = load_template()
-    photographer, model = Photographer(template, PICTURE), FaceModel(template)
+    photographer = Photographer(template, PICTURE)
     rows = []
     with BUNDLED.open(tracking=True, min_confidence=0.3) as finder:
-        for person in range(first, first + BLOCK):
-            rng = np.random.default_rng([seed, person])
-            shape = rng.normal(size=template.n_shape).clip(-3, 3)
-            motion = random_motion(template, FRAMES, rng)
-            vertices = pose_people(template, np.tile(shape, (FRAMES, 1)), motion, model)
-            colours = photographer.appearance(rng)
+        for number in range(first, first + BLOCK):
+            rng = np.random.default_rng([seed, number])
+            person = photographer.person(random_motion, FRAMES, rng)
             camera_matrix, poses = random_camera(template, FRAMES, rng, PICTURE)
             for t in range(FRAMES):
                 picture = photographer.photograph(
-                    vertices[t], colours, camera_matrix, poses[t], photographer.scene(rng), rng
+                    person.vertices[t], person.colours, camera_matrix, poses[t], photographer.scene(rng), rng
                 )
-                finder.detect(picture)  # twice, so that the crop is the tracker's, as it is in a video
-                faces = finder.detect(picture)
+                faces = look_twice(finder, picture)
                 if faces:
-                    rows.append((crop(picture, faces[0].points), shape, motion[t]))
+                    rows.append((crop(picture, faces[0].points), person.shape, person.motion[t]))
     crops, shapes, motions = (np.array(column) for column in zip(*rows, strict=True))
     unfinished = path.with_suffix(".part.npz")
     np.savez(unfinished, crops=crops, shape=shapes.astype(np.float32), motion=motions.astype(np.float32))
@@ -198,7 +191,7 @@ def main() -> None:
         if arguments.task == "render":
             firsts = range(0, arguments.people, BLOCK)
             task = progress.add_task("rendering", total=len(firsts))
-            with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+            with process_pool(arguments.jobs) as pool:
                 files = {first: folder / f"{arguments.seed}-{first:06d}.npz" for first in firsts}
                 todo = [(path, first, arguments.seed) for first, path in files.items() if not path.exists()]
                 progress.advance(task, len(files) - len(todo))
