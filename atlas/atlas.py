@@ -16,7 +16,7 @@ from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
 from atlas.features import feature_table, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
-from atlas.overlay import Overlay, overlays, reference_group
+from atlas.overlay import MOTION, Overlay, overlays, reference_group
 from atlas.standard_faces import StandardFace, standard_faces
 from reconstruction.sequence import STATEMENT
 from reconstruction.template import Template
@@ -29,7 +29,7 @@ class Atlas:
     """Groups by name throughout.
 
     standard_faces : {group: {stimulus: StandardFace}}; the stimulus None is over all
-    overlays : {group: Overlay}
+    overlays : {group: {kind: Overlay}}
     space : the motion space; `directions` is empty in an atlas that was read from a file
     warnings : on the cohort as a whole; they name nobody
     evaluation : cross-validation over people; None in an atlas that was read from a file, where `evaluation_summary`
@@ -44,7 +44,7 @@ class Atlas:
     stimuli: tuple[str, ...]
     space: MotionSpace
     standard_faces: dict[str, dict[str | None, StandardFace]]
-    overlays: dict[str, Overlay]
+    overlays: dict[str, dict[str, Overlay]]
     matcher: Matcher
     evaluation: Evaluation | None
     evaluation_summary: dict[str, Any]
@@ -94,7 +94,7 @@ class Atlas:
         }
 
     def _group_summary(self, group: str) -> dict[str, Any]:
-        face, overlay = self.standard_faces[group][None], self.overlays[group]
+        face, overlay = self.standard_faces[group][None], self.overlays[group][MOTION]
         motion = sorted(face.named_motion(self.space).items(), key=lambda item: (-abs(item[1]), item[0]))
         return {
             "people": face.people,
@@ -104,7 +104,7 @@ class Atlas:
                 s: f.people_without for s, f in self.standard_faces[group].items() if s and f.people_without
             },
             "strongest_mean_motion": {name: round(value, 4) for name, value in motion[:10]},
-            "motion_mm": {"median": _number(np.median(overlay.motion_mm)), "most": _number(overlay.motion_mm.max())},
+            "motion_mm": {"median": _number(np.median(overlay.mean_mm)), "most": _number(overlay.mean_mm.max())},
             "difference_mm": {
                 "relative_to": overlay.reference,
                 "least": _number(overlay.difference_mm.min()),
@@ -168,7 +168,7 @@ def build_atlas(
         stimuli=stimuli,
         space=space,
         standard_faces=standard_faces(people, template, space),
-        overlays=overlays(people, space, base, seed=seed),
+        overlays=overlays(people, space, template, base, seed=seed),
         matcher=replace(matcher, cautions=evaluation.cautions, reliability=known),
         evaluation=evaluation,
         evaluation_summary=evaluation.to_json(),

@@ -42,7 +42,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
             arrays |= {f"standard/{len(faces)}/{name}": array for name, array in found.items()}
             faces.append(scalars | {"group": group, "stimulus": stimulus})
     overlay_headers = []
-    for number, overlay in enumerate(atlas.overlays.values()):
+    for number, overlay in enumerate(o for of_group in atlas.overlays.values() for o in of_group.values()):
         scalars, found = _divided(overlay)
         arrays |= {f"overlay/{number}/{name}": array for name, array in found.items()}
         overlay_headers.append(scalars)
@@ -149,7 +149,7 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
             take(arrays, "metric", (size, size), path),
         ),
         standard_faces=standard,
-        overlays={overlay.group: overlay for overlay in made},
+        overlays={group: {o.kind: o for o in made if o.group == group} for group in groups},
         matcher=matcher,
         evaluation=None,
         evaluation_summary=header["evaluation"],

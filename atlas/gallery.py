@@ -12,6 +12,7 @@ from atlas.export import write_mesh
 from atlas.figures import AtlasPictures, write_sheets
 from atlas.figures.colours import DIFFERENCE_MAP
 from atlas.figures.sheets import overlay_sheet, standard_sheet
+from atlas.overlay import MOTION
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
 
@@ -23,7 +24,7 @@ def write_gallery(pictures: AtlasPictures, out: str | Path) -> list[Path]:
     out, atlas, template = Path(out), pictures.atlas, pictures.template
     written: list[Path] = []
     for group in atlas.groups:
-        face, overlay = atlas.standard_faces[group][None], atlas.overlays[group]
+        face, overlay = atlas.standard_faces[group][None], atlas.overlays[group][MOTION]
         vertices = pictures.vertices(group)
         extras: dict[str, Any] = {
             "statement": STATEMENT,

@@ -1,10 +1,11 @@
-"""Biomarker overlay: how far every vertex moves, per group, and how that differs from the reference group, in mm.
+"""Biomarker overlays: what every vertex does in a group and how that differs from the reference group, in mm.
 
-The motion of a vertex in one person is the root mean squared displacement about its mean position, within recordings
-(the recordings' variances are averaged with equal weight for each stimulus; differences between stimuli do not
-count). Displacement, not speed, because it does not depend on the frame rate. Identity, head pose and neck are
-removed: the motion is that of the template's mean head in the head frame. It is computed from the covariance of the
-motion coefficients, never from vertices over time. The fit's own noise is part of it, for every group alike.
+Two kinds. `MOTION`: how far a vertex moves, the root mean squared displacement about its mean position within
+recordings (the recordings' variances are averaged with equal weight for each stimulus; differences between stimuli do
+not count). Displacement, not speed, because it does not depend on the frame rate. `OUTWARD`: where it lies on average,
+the mean expression's displacement along the outward normal of the template's mean head, against the face without
+expression. Identity, head pose and neck are removed. Both are computed from the motion coefficients' mean and
+covariance, never from vertices over time. The fit's own noise is part of the motion, for every group alike.
 
 People are the unit: group values are means of people's maps, intervals come from resampling people.
 """
@@ -13,40 +14,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from atlas.aggregation import AggregatedFace
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
+from reconstruction.rendering import vertex_normals
+from reconstruction.template import Template
 
 REFERENCE = "HC"
+MOTION, OUTWARD = KINDS = ("motion", "outward")
 LEVEL = 0.95
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """One group's motion and its difference from the reference group; arrays are (V,) float32.
+    """What one group's vertices do and the difference from the reference group; arrays are (V,) float32.
 
-    motion_mm : mean over the group's people
-    motion_sd_mm : standard deviation over people
-    difference_mm : mean minus the reference group's mean; positive is more motion than in the reference group
+    kind : one of `KINDS`
+    mean_mm : mean over the group's people
+    sd_mm : standard deviation over people
+    difference_mm : mean minus the reference group's mean; positive is more motion, or farther outward
     low_mm, high_mm : `level` interval of the difference, percentile bootstrap over people
     effect : Hedges' g, the difference in pooled person-level standard deviations, corrected for small groups
+    p, p_fwe, q : of no difference: each vertex by itself; corrected for their number by the family-wise error and by
+        the false discovery rate
     people, reference_people : what it rests on
-    For the reference group itself difference, interval and effect are zero.
+    For the reference group itself difference, interval and effect are zero, and every p is one.
     """
 
+    kind: str
     group: str
     reference: str
     people: int
     reference_people: int
     level: float
-    motion_mm: np.ndarray
-    motion_sd_mm: np.ndarray
+    mean_mm: np.ndarray
+    sd_mm: np.ndarray
     difference_mm: np.ndarray
     low_mm: np.ndarray
     high_mm: np.ndarray
     effect: np.ndarray
+    p: np.ndarray
+    p_fwe: np.ndarray
+    q: np.ndarray
 
     @property
     def excludes_zero(self) -> np.ndarray:
@@ -75,13 +87,14 @@ def reference_group(groups: Sequence[str], reference: str | None = None) -> str:
 def overlays(
     people: Sequence[AggregatedFace],
     space: MotionSpace,
+    template: Template,
     reference: str | None = None,
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
-) -> dict[str, Overlay]:
-    """An overlay for every group, by name; deterministic in `seed`.
+) -> dict[str, dict[str, Overlay]]:
+    """{group: {kind: Overlay}} for every group; deterministic in `seed`.
 
     Raises
     ------
@@ -90,32 +103,50 @@ def overlays(
     """
     groups = sorted({person.group for person in people})
     base = reference_group(groups, reference)
-    maps = {g: np.stack([space.rms_mm(p.covariance()) for p in people if p.group == g]) for g in groups}
-    out = {}
-    for number, group in enumerate(groups):
-        of_group, of_base = maps[group], maps[base]
-        if group == base:
-            zero = np.zeros(of_group.shape[1], np.float32)
-            difference, low, high, effect = zero, zero, zero, zero
-        else:
-            difference = of_group.mean(0) - of_base.mean(0)
-            rng = np.random.default_rng([seed, number])
-            low, high = _interval(of_group, of_base, resamples, level, rng)
-            effect = _hedges(of_group, of_base)
-        out[group] = Overlay(
-            group=group,
-            reference=base,
-            people=len(of_group),
-            reference_people=len(of_base),
-            level=level,
-            motion_mm=of_group.mean(0),
-            motion_sd_mm=of_group.std(0, ddof=1) if len(of_group) > 1 else np.zeros_like(of_group[0]),
-            difference_mm=difference,
-            low_mm=low,
-            high_mm=high,
-            effect=effect,
-        )
-    return out
+    outward = outward_directions(template, space)
+    maps = {
+        MOTION: {g: np.stack([space.rms_mm(p.covariance()) for p in people if p.group == g]) for g in groups},
+        OUTWARD: {g: np.stack([p.motion() for p in people if p.group == g]) @ outward.T for g in groups},
+    }
+    return {
+        group: {
+            kind: _overlay(kind, group, base, maps[kind], resamples, level, np.random.default_rng([seed, number, k]))
+            for k, kind in enumerate(KINDS)
+        }
+        for number, group in enumerate(groups)
+    }
+
+
+def outward_directions(template: Template, space: MotionSpace) -> np.ndarray:
+    """(V, M) mm along the outward normals of the template's mean head for one unit of every motion coefficient."""
+    normals = vertex_normals(template.v_template.astype(float), template.faces)
+    return 1000 * np.einsum("vdm,vd->vm", space.directions, normals)
+
+
+def _overlay(
+    kind: str,
+    group: str,
+    base: str,
+    maps: dict[str, np.ndarray],
+    resamples: int,
+    level: float,
+    rng: np.random.Generator,
+) -> Overlay:
+    of_group, of_base = maps[group], maps[base]
+    zero, one = np.zeros(of_group.shape[1]), np.ones(of_group.shape[1])
+    difference, low, high, effect, p, p_fwe, q = zero, zero, zero, zero, one, one, one
+    if group != base:
+        difference = of_group.mean(0) - of_base.mean(0)
+        low, high = _interval(of_group, of_base, resamples, level, rng)
+        effect = _hedges(of_group, of_base)
+        p = np.nan_to_num(stats.ttest_ind(of_group, of_base, equal_var=False).pvalue, nan=1.0)
+        p_fwe, q = np.minimum(1, len(p) * p), stats.false_discovery_control(p)
+    arrays = {
+        "mean_mm": of_group.mean(0), "sd_mm": of_group.std(0, ddof=1) if len(of_group) > 1 else zero,
+        "difference_mm": difference, "low_mm": low, "high_mm": high, "effect": effect, "p": p, "p_fwe": p_fwe, "q": q,
+    }  # fmt: skip
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    return Overlay(kind, group, base, len(of_group), len(of_base), level, **arrays)
 
 
 def _interval(

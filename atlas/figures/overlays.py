@@ -14,6 +14,7 @@ from atlas.atlas import Atlas
 from atlas.figures.colours import difference_colours, on_surface, spread_colours, symmetric_limit, upper_limit
 from atlas.figures.heads import HeadPainter
 from atlas.motion import MotionSpace, face_mask
+from atlas.overlay import MOTION
 from reconstruction.template import Template
 
 OUTLINED = 0.1  # share of the colour limit below which a difference is not outlined: nobody would see it
@@ -58,12 +59,12 @@ class AtlasPictures:
     def difference_limit_mm(self) -> float:
         """Of all groups' differences on the face."""
         seen = face_mask(self.template)
-        return symmetric_limit(self.atlas.overlays[group].difference_mm[seen] for group in self.compared)
+        return symmetric_limit(self.atlas.overlays[group][MOTION].difference_mm[seen] for group in self.compared)
 
     @cached_property
     def motion_limit_mm(self) -> float:
         seen = face_mask(self.template)
-        return upper_limit(self.atlas.overlays[group].motion_mm[seen] for group in self.atlas.groups)
+        return upper_limit(self.atlas.overlays[group][MOTION].mean_mm[seen] for group in self.atlas.groups)
 
     @cached_property
     def spread_limit_mm(self) -> dict[str, float]:
@@ -81,7 +82,7 @@ class AtlasPictures:
 
     def difference_colours(self, group: str) -> np.ndarray:
         """(V, 3) uint8 sRGB: the group's motion relative to the reference group."""
-        colours = difference_colours(self.atlas.overlays[group].difference_mm, self.difference_limit_mm)
+        colours = difference_colours(self.atlas.overlays[group][MOTION].difference_mm, self.difference_limit_mm)
         return on_surface(self.template, colours)
 
     @_once
@@ -95,7 +96,7 @@ class AtlasPictures:
 
         A line runs round areas where every vertex's interval leaves out zero and the difference can be seen.
         """
-        overlay, limit = self.atlas.overlays[group], self.difference_limit_mm
+        overlay, limit = self.atlas.overlays[group][MOTION], self.difference_limit_mm
         colours = self.difference_colours(group)
         outline = overlay.excludes_zero & (np.abs(overlay.difference_mm) >= OUTLINED * limit)
         return self.painter.draw(self.vertices(group), colours, view, outline)
@@ -103,7 +104,7 @@ class AtlasPictures:
     @_once
     def motion(self, group: str, view: str = "front") -> np.ndarray:
         """How far every point moves, mm."""
-        colours = spread_colours(self.atlas.overlays[group].motion_mm, self.motion_limit_mm)
+        colours = spread_colours(self.atlas.overlays[group][MOTION].mean_mm, self.motion_limit_mm)
         return self.painter.draw(self.vertices(group), on_surface(self.template, colours), view)
 
     @_once

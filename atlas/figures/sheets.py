@@ -9,6 +9,7 @@ from atlas.figures.bars import sheet
 from atlas.figures.colours import DIFFERENCE_MAP, SPREAD_MAP
 from atlas.figures.heads import VIEWS
 from atlas.figures.overlays import EXAGGERATION, AtlasPictures
+from atlas.overlay import MOTION
 from reconstruction.storage import write_atomically
 
 SPREAD_LABEL = "mm from the group's mean (root mean square over people)"
@@ -59,8 +60,8 @@ def overlay_sheet(pictures: AtlasPictures, groups: Sequence[str]) -> bytes:
         list(VIEWS),
         _rows(pictures, groups, pictures.difference),
         f"Facial motion relative to {atlas.reference}",
-        f"n {_who(pictures)}. Line: the {atlas.overlays[atlas.reference].level:.0%} interval leaves out zero, each "
-        "vertex by itself.",
+        f"n {_who(pictures)}. Line: the {atlas.overlays[atlas.reference][MOTION].level:.0%} interval leaves out zero, "
+        "each vertex by itself.",
         (DIFFERENCE_MAP, -limit, limit, difference_label(pictures)),
     )
 

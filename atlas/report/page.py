@@ -18,6 +18,7 @@ from atlas.cohort import Cohort
 from atlas.evaluation import wilson
 from atlas.figures import AtlasPictures
 from atlas.motion import motion_space
+from atlas.overlay import MOTION
 from atlas.report.differences import FALSE_DISCOVERY, group_differences
 from atlas.report.extras import DemoExtras, match_rows
 from atlas.report.people import participant_flow, summarise_people
@@ -82,7 +83,7 @@ def write_report(
         "versions": [("Python", platform.python_version()), *((name, _version(name)) for name in LIBRARIES)],
         "constants": {"still": STILL_MM, "frames": MIN_FRAMES, "few": FEW_FRAMES, "lag": LAG_S},
         "reliability": atlas.reliability,
-        "level": atlas.overlays[atlas.reference].level,
+        "level": atlas.overlays[atlas.reference][MOTION].level,
         "interval_of": lambda right, of: wilson(right, of),
     }
     page = _environment().get_template("report.html.jinja").render(context)

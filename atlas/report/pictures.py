@@ -10,6 +10,7 @@ from atlas.figures import VIEWS, AtlasPictures, png
 from atlas.figures.bars import difference_bar, spread_bar
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
+from atlas.overlay import MOTION
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ _PLACES = (  # iBUG points, place in words; the right and left are the subject's
 def _where(drawn: AtlasPictures, group: str) -> str:
     """A group's map in words: mean over the landmarks of each place, mm."""
     atlas, template = drawn.atlas, drawn.template
-    overlay = atlas.overlays[group]
+    overlay = atlas.overlays[group][MOTION]
     reference = group == atlas.reference
-    values = overlay.motion_mm if reference else overlay.difference_mm
+    values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
     told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in _PLACES]
     return ", ".join(told) + " mm"

@@ -88,7 +88,7 @@ def test_an_atlas_reads_back_as_it_was(
     a, b = (x.matcher.match(people[0].recordings, "x").to_json() for x in (atlas, back))
     assert a == b
     np.testing.assert_allclose(back.standard_faces["HC"]["anger"].motion, atlas.standard_faces["HC"]["anger"].motion)
-    np.testing.assert_array_equal(back.overlays["HC"].difference_mm, atlas.overlays["HC"].difference_mm)
+    np.testing.assert_array_equal(back.overlays["HC"]["outward"].p, atlas.overlays["HC"]["outward"].p)
     assert set(back.embeddings) == {"BD", "HC", "MDD"}
 
 
