@@ -42,8 +42,8 @@ class Steps:
 def lagged_steps(time_s: np.ndarray, valid: np.ndarray, frame_rate: float, lag_s: float = LAG_S) -> Steps:
     """Pairs of frames about `lag_s` apart, every frame from the first to the last valid.
 
-    frame_rate : frames per second; NaN where no time is known: then steps are from frame to frame, and their seconds
-        NaN. Below 3.3 frames a second there are no steps: frames are farther apart than one and a half lags.
+    frame_rate : frames per second; NaN where no time is known: then `time_s` counts frames, steps are from frame to
+        frame, and their seconds NaN. Below 3.3 frames a second there are no steps: frames are farther apart than one and a half lags.
     """
     known = np.isfinite(frame_rate)
     lag = max(1, round(lag_s * frame_rate)) if known else 1
@@ -52,8 +52,7 @@ def lagged_steps(time_s: np.ndarray, valid: np.ndarray, frame_rate: float, lag_s
         return Steps(none, none, np.zeros(0))
     broken = np.concatenate([[0], np.cumsum(~valid)])
     whole = broken[lag + 1 :] == broken[: -lag - 1]
-    elapsed = time_s[lag:] - time_s[:-lag] if known else np.full(len(time_s) - lag, np.nan)
-    if known:
-        whole &= (elapsed > 0.5 * lag_s) & (elapsed < 1.5 * lag_s)
+    elapsed, wanted = time_s[lag:] - time_s[:-lag], lag_s if known else 1.0
+    whole &= (elapsed > 0.5 * wanted) & (elapsed < 1.5 * wanted)
     first = np.flatnonzero(whole)
-    return Steps(first, first + lag, elapsed[first])
+    return Steps(first, first + lag, elapsed[first] if known else np.full(len(first), np.nan))
