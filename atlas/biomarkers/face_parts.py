@@ -80,7 +80,7 @@ def keypoints(template: Template | None = None) -> PartSet:
 def organs(template: Template | None = None, *, sides: str = SUBJECT, sums: bool = False) -> PartSet:
     """The 9 organs.
 
-    sides : ``subject`` where REyC is the subject's right brow; ``image`` where it is the one on the picture's right, and
+    sides : ``subject`` where REyC is the subject's right brow; ``image`` where it is that on the picture's right, and
         likewise the eyes. Which of them the Emoface paper means is not known.
     sums : an organ's share is that of the sum over its points instead of the mean; with the sum the contour's 17 points
         weigh more than the nose's 4

@@ -11,12 +11,16 @@ import numpy as np
 
 from reconstruction.template import Embedding, Template
 
+ROUNDING = 0.1
 FLIP = np.array([-1.0, 1.0, 1.0])  # the mirror plane is x = 0 of the head frame
 
 # iBUG 68: the partner of every point on the other side, points of the midline their own
 LANDMARK_PARTNERS = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36]
-    + [41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+    [
+        *(*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31),
+        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
+    ]
 )
 
 
@@ -38,7 +42,9 @@ def mirrored_motion(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | Non
     """
     if not any(name.endswith("Left") and other_side(name) in names for name in names):
         return None
-    order = np.array([names.index(other_side(name)) if other_side(name) in names else i for i, name in enumerate(names)])
+    order = np.array(
+        [names.index(other_side(name)) if other_side(name) in names else i for i, name in enumerate(names)]
+    )
     sign = np.array([-1.0 if name.endswith((" y", " z")) else 1.0 for name in names])
     return order, sign
 
@@ -52,6 +58,15 @@ def even_directions(directions: np.ndarray, partner: np.ndarray, names: Sequence
         return directions
     order, sign = found
     return (directions + sign * FLIP[:, None] * directions[partner][:, :, order]) / 2
+
+
+def even_shapes(by_shape: np.ndarray) -> np.ndarray:
+    """Key points by shape component (68, 3, S), evened out over both sides where a component is alike on both but for
+    `ROUNDING` of its largest effect; a component that is not alike is what makes people's sides differ.
+    """
+    even = (by_shape + by_shape[LANDMARK_PARTNERS] * FLIP[:, None]) / 2
+    alike = np.abs(even - by_shape).max((0, 1)) <= ROUNDING * np.abs(by_shape).max((0, 1))
+    return np.where(alike, even, by_shape)
 
 
 def even_vertices(template: Template) -> np.ndarray:

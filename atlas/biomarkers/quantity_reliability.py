@@ -1,8 +1,8 @@
 """Reliability of biomarkers: every quantity of the calibration's films, from true and from recovered motion.
 
-The calibration keeps the true and the recovered motion of films of simulated people (`reconstruction.reliability`). Both
-are measured here as any recording is, and a quantity's reliability is the correlation over people of the two: how well a
-recording's number tells one person from another. (`reliability` gives the correlation over the frames of a person.)
+The calibration keeps the true and the recovered motion of films of simulated people (`reconstruction.reliability`).
+Both are measured here as any recording is, and a quantity's reliability is the correlation over people of the two: how
+well a recording's number tells one person from another. (`reliability` gives the correlation over a person's frames.)
 
 The films have no head pose in them, no blinks at a natural rate, and too few frames a second for tremor: those
 quantities have no figure.
@@ -37,7 +37,9 @@ def quantity_reliability(template: Template, stage: str, parts: FaceParts | None
         return unknown
     if measured is None or stage not in STAGES:
         return unknown
-    true, found = (film_biomarkers(motion, measured, template, parts) for motion in (measured.true, getattr(measured, stage)))
+    true, found = (
+        film_biomarkers(motion, measured, template, parts) for motion in (measured.true, getattr(measured, stage))
+    )
     return {
         name: float("nan") if name.startswith(_NOT_IN_FILMS) else _correlation(true[:, i], found[:, i])
         for i, name in enumerate(parts.names)

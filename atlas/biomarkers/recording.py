@@ -129,7 +129,9 @@ def recording_biomarkers(sequence: FaceSequence, parts: FaceParts) -> np.ndarray
         found[f"{code}_asymmetry"] = float(np.abs(left - right).mean(dtype=np.float64))
     for name, energy in mean_square_speeds(parts.forms, moment).items():
         these = parts.set(name)
-        found |= {f"{name}_{place}_share": x for place, x in zip(these.places, shares(energy, these.extent), strict=True)}
+        found |= {
+            f"{name}_{place}_share": x for place, x in zip(these.places, shares(energy, these.extent), strict=True)
+        }
         found |= {f"{name}_{place}_speed": x for place, x in zip(these.places, np.sqrt(energy), strict=True)}
     return np.array([found.get(name, np.nan) for name in parts.names])
 

@@ -1,4 +1,4 @@
-"""Tables of other tools: OpenFace 1.x and 2.x CSV, Py-Feat Fex CSV, read as the courses that biomarkers are computed from.
+"""Tables of other tools: OpenFace 1.x and 2.x CSV, Py-Feat Fex CSV, read as the courses that biomarkers come from.
 
 What makes them treacherous: OpenFace 1.x has a blank before every column's name; a unit that OpenFace cannot measure is
 written 0, so that only frames it calls a success with a confidence of at least `CONFIDENCE` count; Fex gives
@@ -93,7 +93,9 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
     for part in (gaze, points):
         if part is not None:
             valid = valid & np.isfinite(part).reshape(len(part), -1).all(1)
-    columns_of = {kind: {u: frame[f"{u}{kind}"].to_numpy() for u in _UNITS if f"{u}{kind}" in frame} for kind in ("_r", "_c", "")}
+    columns_of = {
+        kind: {u: frame[f"{u}{kind}"].to_numpy() for u in _UNITS if f"{u}{kind}" in frame} for kind in ("_r", "_c", "")
+    }
     place = _columns_of(frame, *(f"pose_T{axis}" for axis in "xyz"))
     turns = _columns_of(frame, *(f"pose_R{axis}" for axis in "xyz"))
     courses = Courses(
@@ -104,7 +106,10 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
     )  # fmt: skip
     probabilities = columns_of[""] if tool == FEX else {}
     if "AU43" in probabilities:
-        probabilities = {**{code: p for code, p in probabilities.items() if code != "AU43"}, "AU45": probabilities["AU43"]}
+        probabilities = {
+            **{code: p for code, p in probabilities.items() if code != "AU43"},
+            "AU45": probabilities["AU43"],
+        }
     head = None if turns is None else Rotation.from_euler("XYZ", np.nan_to_num(turns)).as_rotvec()
     return ToolTable(tool, courses, probabilities, head, tuple(warnings))
 
@@ -115,7 +120,9 @@ def _columns(path: Path) -> tuple[list[int], str]:
         raise InputError(f"expected a CSV table, but {path} does not exist; check the path.")
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise InputError(f"expected a table of at most {MOST_BYTES / 2**30:g} GiB, but {path} has {size / 2**30:.1f}; cut it.")
+        raise InputError(
+            f"expected a table of at most {MOST_BYTES / 2**30:g} GiB, but {path} has {size / 2**30:.1f}; cut it."
+        )
     with path.open("rb") as file:
         first = file.readline(MOST_HEADER + 1)
     try:
@@ -145,7 +152,7 @@ def _numbers(path: Path, columns: list[int]) -> pd.DataFrame:
         frame = pd.read_csv(path, usecols=columns, dtype=np.float64, skipinitialspace=True, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OverflowError, pd.errors.ParserError) as error:
         raise InputError(
-            f"expected numbers in the columns of {path}, but it cannot be read so ({str(error).splitlines()[0][:120]}); "
+            f"expected numbers in the columns of {path}, but that failed ({str(error).splitlines()[0][:120]}); "
             "export it anew."
         ) from error
     if frame.empty:
@@ -158,7 +165,9 @@ def _one_face(frame: pd.DataFrame, path: Path, warnings: list[str]) -> pd.DataFr
     """The rows of the face that is seen in most frames."""
     counts = frame["face_id"].value_counts()
     if len(counts) > 1:
-        warnings.append(f"{path.name} shows {len(counts)} faces; the one seen longest was taken ({counts.iloc[0]} frames)")
+        warnings.append(
+            f"{path.name} shows {len(counts)} faces; the one seen longest was taken ({counts.iloc[0]} frames)"
+        )
     return frame[frame["face_id"] == counts.sort_index(kind="stable").idxmax()].reset_index(drop=True)
 
 
@@ -181,7 +190,9 @@ def _times(
         gap = float(np.median(np.diff(stamps)))
         if np.isfinite(stamps).all() and (np.diff(stamps) > 0).all() and gap >= 1 / FASTEST:
             return stamps, 1 / gap
-        warnings.append(f"{path.name} has time stamps {gap:g} s apart, which no recording has: rates are unknown without --fps")
+        warnings.append(
+            f"{path.name} has time stamps {gap:g} s apart, which no recording has: rates are unknown without --fps"
+        )
     else:
         warnings.append(f"{path.name} does not say its frame rate: rates are unknown without --fps")
     return (numbered - numbered[0]) / apart, float("nan")

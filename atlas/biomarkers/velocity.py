@@ -1,8 +1,8 @@
 """Velocities of a recording over a fixed lag, so that recordings of different frame rates compare.
 
 A difference of successive frames is mostly the fit's noise at 60 frames a second and mostly motion at 5. Every velocity
-here is therefore the change over `LAG_S` (0.2 s: one frame at Emoface's 5 frames a second, the slowest cohort known, and
-shorter than most movements of a face) by the time that passed. Nothing is differentiated across a gap.
+here is therefore the change over `LAG_S` (0.2 s: one frame at Emoface's 5 frames a second, the slowest cohort known,
+and shorter than most movements of a face) by the time that passed. Nothing is differentiated across a gap.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ def lagged_steps(time_s: np.ndarray, valid: np.ndarray, frame_rate: float, lag_s
     """Pairs of frames about `lag_s` apart, every frame from the first to the last valid.
 
     frame_rate : frames per second; NaN where no time is known: then `time_s` counts frames, steps are from frame to
-        frame, and their seconds NaN. Below 3.3 frames a second there are no steps: frames are farther apart than one and a half lags.
+        frame, and their seconds NaN. Below 3.3 frames a second there are no steps: frames lie more than
+        one and a half lags apart.
     """
     known = np.isfinite(frame_rate)
     lag = max(1, round(lag_s * frame_rate)) if known else 1
