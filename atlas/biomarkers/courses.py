@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas.biomarkers.action_units import action_units
-from atlas.biomarkers.mirror import FLIP, LANDMARK_PARTNERS, even_shapes, landmark_rows
+from atlas.biomarkers.mirror import even_shapes, even_vertices, landmark_weights
 from reconstruction.camera import rotation_from_axis_angle
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
@@ -66,12 +66,9 @@ class LandmarkModel:
 
 def landmark_model(template: Template, directions: np.ndarray) -> LandmarkModel:
     """The model of a template; directions : (68, 3, M) metres, of `motion_energy.landmark_directions`."""
-    mean, by_shape = (
-        1000 * landmark_rows(template.landmarks68, field.astype(np.float64))
-        for field in (template.v_template, template.shapedirs)
-    )
-    mean = (mean + mean[LANDMARK_PARTNERS] * FLIP) / 2
-    return LandmarkModel(mean, even_shapes(by_shape), 1000 * directions)
+    rows = 1000 * landmark_weights(template)
+    by_shape = (rows @ even_shapes(template).reshape(rows.shape[1], -1)).reshape(68, 3, -1)
+    return LandmarkModel(rows @ even_vertices(template), by_shape, 1000 * directions)
 
 
 def parameter_courses(sequence: FaceSequence, motion: np.ndarray, model: LandmarkModel) -> Courses:

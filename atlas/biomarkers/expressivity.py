@@ -1,7 +1,8 @@
 """Expressivity: how strongly the units of an expression are active while they are, after OpenDBM's definitions.
 
-The sets of action units and the soft intensity are those of OpenDBM, derived anew: in a frame, the sum of the intensities of the set's units that are present, by 6 times how many are; 0 where none
-is. A unit that cannot be measured is never present.
+The sets of action units and the soft intensity are those of OpenDBM, derived anew: in a frame, the sum of the
+intensities of the set's units that are present, by 6 times how many are; 0 where none is. A unit that cannot be
+measured is never present.
 """
 
 from collections.abc import Mapping

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reconstruction.template import Embedding, Template
+from reconstruction.template import Template
 
-ROUNDING = 0.1
+UNEVEN = 0.5
 FLIP = np.array([-1.0, 1.0, 1.0])  # the mirror plane is x = 0 of the head frame
 
 # iBUG 68: the partner of every point on the other side, points of the midline their own
@@ -49,24 +49,31 @@ def mirrored_motion(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | Non
     return order, sign
 
 
-def even_directions(directions: np.ndarray, partner: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Directions (N, 3, M) of points, each the mean of its own and its partner's (N,) mirrored one; as they are where
+def even_directions(directions: np.ndarray, template: Template, names: Sequence[str]) -> np.ndarray:
+    """Directions (V, 3, M) of the vertices, each the mean of its own and its partner's mirrored one; as they are where
     expressions do not tell their side.
     """
     found = mirrored_motion(names)
     if found is None:
         return directions
     order, sign = found
-    return (directions + sign * FLIP[:, None] * directions[partner][:, :, order]) / 2
+    return (directions + sign * FLIP[:, None] * directions[template.mirror][:, :, order]) / 2
 
 
-def even_shapes(by_shape: np.ndarray) -> np.ndarray:
-    """Key points by shape component (68, 3, S), evened out over both sides where a component is alike on both but for
-    `ROUNDING` of its largest effect; a component that is not alike is what makes people's sides differ.
-    """
-    even = (by_shape + by_shape[LANDMARK_PARTNERS] * FLIP[:, None]) / 2
-    alike = np.abs(even - by_shape).max((0, 1)) <= ROUNDING * np.abs(by_shape).max((0, 1))
-    return np.where(alike, even, by_shape)
+def mirrored_shape(template: Template) -> np.ndarray:
+    """(S,) what a shape component is in a mirror but for `UNEVEN` of its size: 1 itself, -1 its opposite, 0 neither."""
+    own = template.shapedirs.astype(np.float64)
+    other = own[template.mirror] * FLIP[:, None]
+    size = np.sqrt((own**2).sum((0, 1)))
+    alike, opposite = (np.sqrt(((other - sign * own) ** 2).sum((0, 1))) <= UNEVEN * size for sign in (1, -1))
+    return np.where(alike, 1.0, np.where(opposite, -1.0, 0.0))
+
+
+def even_shapes(template: Template) -> np.ndarray:
+    """(V, 3, S) metres, the shape directions, evened out where a component has a partner in the mirror."""
+    own, sign = template.shapedirs.astype(np.float64), mirrored_shape(template)
+    even = (own + sign * own[template.mirror] * FLIP[:, None]) / 2
+    return np.where(sign == 0, own, even)
 
 
 def even_vertices(template: Template) -> np.ndarray:
@@ -75,6 +82,11 @@ def even_vertices(template: Template) -> np.ndarray:
     return (vertices + vertices[template.mirror] * FLIP) / 2
 
 
-def landmark_rows(embedding: Embedding, field: np.ndarray) -> np.ndarray:
-    """(K, ...) a field (V, ...) of the vertices at embedded points, float64."""
-    return np.einsum("kc,kc...->k...", embedding.barycentric.astype(np.float64), field[embedding.triangles])
+def landmark_weights(template: Template) -> np.ndarray:
+    """(68, V) float64: the key points as weighted means of vertices, each of its own place and its partner's mirrored
+    one, which lie some millimetres apart along the contour.
+    """
+    embedding = template.landmarks68
+    rows = np.zeros((68, len(template.v_template)))
+    np.add.at(rows, (np.arange(68)[:, None], embedding.triangles), embedding.barycentric)
+    return (rows + rows[LANDMARK_PARTNERS][:, template.mirror]) / 2

@@ -52,7 +52,7 @@ _MIDLINE: dict[str, tuple[str, tuple[Point, ...], float]] = {
 def muscles(template: Template) -> PartSet:
     """The patches, right and left; those of the midline have no side."""
     vertices, points, area = face_geometry(template)
-    unit = np.linalg.norm(points[45] - points[36])
+    unit = float(np.linalg.norm(points[45] - points[36]))
     places: list[str] = []
     labels: list[str] = []
     weights: list[np.ndarray] = []

@@ -95,7 +95,8 @@ def _part_motion(courses: Courses, points: np.ndarray, sets: tuple[PartSet, ...]
     square = ((points[steps.last] - points[steps.first]) ** 2).sum(2)
     timed = np.isfinite(courses.frame_rate)
     energy = (square / steps.seconds[:, None] ** 2 if timed else square).mean(0)
-    kind, out = "speed" if courses.in_mm else "speed_px", {}
+    kind = "speed" if courses.in_mm else "speed_px"
+    out: dict[str, float] = {}
     for parts in sets:
         own = np.zeros(len(parts)) if parts.points is None else parts.points @ energy
         speed = np.sqrt(own) if timed else np.full(len(own), np.nan)
