@@ -89,15 +89,16 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
         )
     time_s, rate = _times(frame, numbered, fps, path, warnings)
     gaze = _gaze(frame)
-    points, in_mm, bridge = _points(frame, valid)
+    place = _columns_of(frame, *(f"pose_T{axis}" for axis in "xyz"))
+    turns = _columns_of(frame, *(f"pose_R{axis}" for axis in "xyz"))
+    head = None if turns is None else Rotation.from_euler("XYZ", np.nan_to_num(turns))
+    points, in_mm, bridge = _points(frame, valid, head, place)
     for part in (gaze, points):
         if part is not None:
             valid = valid & np.isfinite(part).reshape(len(part), -1).all(1)
     columns_of = {
         kind: {u: frame[f"{u}{kind}"].to_numpy() for u in _UNITS if f"{u}{kind}" in frame} for kind in ("_r", "_c", "")
     }
-    place = _columns_of(frame, *(f"pose_T{axis}" for axis in "xyz"))
-    turns = _columns_of(frame, *(f"pose_R{axis}" for axis in "xyz"))
     courses = Courses(
         time_s, rate, valid,
         units=columns_of["_r"] if tool == OPENFACE else {},
@@ -110,8 +111,7 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
             **{code: p for code, p in probabilities.items() if code != "AU43"},
             "AU45": probabilities["AU43"],
         }
-    head = None if turns is None else Rotation.from_euler("XYZ", np.nan_to_num(turns)).as_rotvec()
-    return ToolTable(tool, courses, probabilities, head, tuple(warnings))
+    return ToolTable(tool, courses, probabilities, None if head is None else head.as_rotvec(), tuple(warnings))
 
 
 def _columns(path: Path) -> tuple[list[int], str]:
@@ -218,12 +218,22 @@ def _gaze(frame: pd.DataFrame) -> np.ndarray | None:
     return np.divide(gaze, length, out=np.full_like(gaze, np.nan), where=length > 0)
 
 
-def _points(frame: pd.DataFrame, valid: np.ndarray) -> tuple[np.ndarray | None, bool, np.ndarray | None]:
-    """Key points (T, 68, D) without head pose, whether they are in mm, and the bridge of the nose where they are."""
+def _points(
+    frame: pd.DataFrame, valid: np.ndarray, head: Rotation | None, place: np.ndarray | None
+) -> tuple[np.ndarray | None, bool, np.ndarray | None]:
+    """Key points (T, 68, D) without head pose, whether they are in mm, and the bridge of the nose where they are.
+
+    head, place : the pose that the tool gives, R = Rx Ry Rz and mm; without it, and of pixels, points are laid on their
+        mean
+    """
     for axes in ("XYZ", "xy"):
         found = _columns_of(frame, *(f"{axis}_{i}" for i in _POINTS for axis in axes))
-        if found is not None:
-            points = found.reshape(len(frame), 68, len(axes))
-            in_mm = axes == "XYZ"
-            return without_head_pose(points, valid, scaled=not in_mm), in_mm, points[:, 27] if in_mm else None
+        if found is None:
+            continue
+        points = found.reshape(len(frame), 68, len(axes))
+        if axes == "xy":
+            return without_head_pose(points, valid, scaled=True), False, None
+        if head is None or place is None:
+            return without_head_pose(points, valid, scaled=False), True, points[:, 27]
+        return (points - place[:, None]) @ head.as_matrix(), True, points[:, 27]
     return None, False, None
