@@ -27,6 +27,7 @@ from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
 
 STILL_MM = 0.5  # a0
+LEVEL_FRAMES = 150  # the median motion is that of about so many valid frames, evenly spread: enough, and soon found
 LEAST_QUALITY = 1e-3  # of a valid frame in a covariance, so that a recording without qualities has one
 MIN_FRAMES = 10  # valid frames a recording needs to be used
 FEW_FRAMES = 75  # below this a recording is used with a warning: 15 s at Emoface's 5 frames a second
@@ -141,12 +142,15 @@ def frame_weights(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray
     motion : `MotionSpace.vectors` of the sequence, where they are at hand
     """
     motion = space.vectors(sequence) if motion is None else motion
-    level = np.median(motion if sequence.valid.all() else motion[sequence.valid], axis=0)
+    seen = motion if sequence.valid.all() else motion[sequence.valid]
+    level = np.median(seen[:: max(1, len(seen) // LEVEL_FRAMES)], axis=0)
     amount = STILL_MM + space.displacement_mm(motion - level).astype(np.float64)
     weights = np.where(sequence.valid, sequence.quality, 0) * amount
-    if weights.sum() <= 0:  # no quality given: every valid frame alike
+    total = weights.sum()
+    if total <= 0:  # no quality given: every valid frame alike
         weights = np.where(sequence.valid, amount, 0)
-    return weights / weights.sum()
+        total = weights.sum()
+    return weights / total
 
 
 def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +159,8 @@ def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray
     Activation would weigh the covariance twice: what moves far is in it by its square already.
     """
     quality = np.where(sequence.valid, np.maximum(sequence.quality, LEAST_QUALITY), 0)
-    return frame_weights(sequence, space, motion) @ motion, Moments.of(motion, quality).spread
+    mean = frame_weights(sequence, space, motion).astype(motion.dtype) @ motion
+    return mean.astype(np.float64), Moments.of(motion, quality).spread
 
 
 def feature_names(space: MotionSpace, sequence_units: Sequence[str]) -> tuple[str, ...]:

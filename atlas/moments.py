@@ -36,10 +36,10 @@ class Moments:
         total = float(w.sum())
         if total <= 0:
             return cls.none(rows.shape[1])
-        mean = w @ rows / total
-        centred = rows - mean.astype(rows.dtype)
+        mean = (w / total).astype(rows.dtype) @ rows
+        centred = rows - mean
         centred *= np.sqrt(w).astype(rows.dtype)[:, None]
-        return cls(total, float(w @ w), mean, (centred.T @ centred).astype(np.float64))
+        return cls(total, float(w @ w), mean.astype(np.float64), (centred.T @ centred).astype(np.float64))
 
     def __add__(self, other: "Moments") -> "Moments":
         weight = self.weight + other.weight

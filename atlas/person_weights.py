@@ -67,8 +67,7 @@ def person_weights(people: Sequence[AggregatedFace], kind: str = EQUAL) -> Perso
             warnings.append(
                 f"{heavy} people of {group} stand for so many that their weights were cut to {CAP:g} times the mean"
             )
-        cut = np.minimum(of_group, CAP)
-        values[members] = cut / cut.mean()
+        values[members] = _capped(of_group)
         lacking = [h for h in sorted(cohort) if not cells[group, h]]
         if lacking:
             share = sum(cohort[h] for h in lacking) / len(people)
@@ -77,6 +76,14 @@ def person_weights(people: Sequence[AggregatedFace], kind: str = EQUAL) -> Perso
                 f"{group} has nobody of {names} ({share:.0%} of the cohort): its weights cannot make up for that"
             )
     return PersonWeights(kind, values, tuple(warnings))
+
+
+def _capped(weights: np.ndarray) -> np.ndarray:
+    """Weights of mean 1, none above `CAP`; what is cut goes to the others in proportion."""
+    while weights.max() > CAP * (1 + 1e-6):
+        weights = np.minimum(weights, CAP)
+        weights = weights / weights.mean()
+    return weights
 
 
 def stratum(person: AggregatedFace) -> Stratum:

@@ -145,9 +145,10 @@ def standard_faces(
     faces = maker.faces(people)
     lacking = [group for group, of_group in faces.items() if None not in of_group]
     if lacking:
+        of_age, remedy = (" of known age", "complete their ages or leave --adjust out") if age else ("", "add people")
         raise InputError(
-            f"expected at least {averaging.least} people of known age in every group to adjust for it, but "
-            f"{', '.join(lacking)} has fewer; complete the column age of participants.tsv or leave --adjust out."
+            f"expected at least {averaging.least} people{of_age} in every group, but {', '.join(lacking)} has fewer; "
+            f"{remedy}."
         )
     by_sex = {sex: maker.faces(of_sex, sex) for sex, of_sex in averaging.by_sex(people, warnings).items()}
     return StandardFaces(faces, by_sex, tuple(warnings))
