@@ -103,13 +103,45 @@ def test_an_atlas_reads_back_as_it_was(
     assert set(back.embeddings) == {"BD", "HC", "MDD"}
     assert back.averaging == averaging
     assert set(back.by_sex) == {"F", "M"}
-    for a, b in ((atlas.by_sex["F"]["HC"][None], back.by_sex["F"]["HC"][None]),):
-        assert (b.sex, b.age, b.effective_people) == ("F", a.age, a.effective_people)
-        np.testing.assert_allclose(b.motion_low, a.motion_low, rtol=1e-6)
-    a, b = atlas.trajectories["MDD"]["anger"], back.trajectories["MDD"]["anger"]
+    face, same = (x.by_sex["F"]["MDD"][None] for x in (atlas, back))
+    assert (same.sex, same.age, same.effective_people) == ("F", face.age, face.effective_people)
+    np.testing.assert_allclose(same.motion_low, face.motion_low, rtol=1e-6)
+    course, same_course = (x.trajectories["MDD"]["anger"] for x in (atlas, back))
     for name in ("time_s", "motion", "sd", "people"):
-        np.testing.assert_array_equal(getattr(b, name), getattr(a, name))
-        assert getattr(b, name).dtype == getattr(a, name).dtype
+        np.testing.assert_array_equal(getattr(same_course, name), getattr(course, name))
+        assert getattr(same_course, name).dtype == getattr(course, name).dtype
+
+
+def test_atlases_of_version_1_still_read(built: Path, tmp_path: Path) -> None:
+    """The last of them, and the first, whose overlays were of motion alone and named otherwise."""
+    arrays, header = read_arrays(built / FILE, KIND, VERSION)
+    new = ("low", "high", "margin_mm", "frame_spread_mm")
+    arrays = {n: a for n, a in arrays.items() if not (n.startswith("standard/") and n.endswith(new))}
+    arrays = {n: a for n, a in arrays.items() if not n.startswith("trajectory/")}
+    for face in header["standard_faces"]:
+        del face["effective_people"], face["sex"], face["age"]
+    del header["kind"], header["version"], header["trajectories"], header["averaging"]
+    write_arrays(tmp_path / FILE, KIND, 1, arrays, header)
+    last = load_atlas(tmp_path)
+    wanted = load_atlas(built)
+    assert set(last.overlays["MDD"]) == {"motion", "outward"}
+    face, same = last.standard_faces["MDD"]["anger"], wanted.standard_faces["MDD"]["anger"]
+    np.testing.assert_array_equal(face.motion, same.motion)
+    assert np.isnan(face.motion_low).all()
+    assert (face.effective_people, last.trajectories, last.by_sex) == (4, {}, {})
+    assert last.embeddings.keys() == wanted.embeddings.keys()
+
+    kept = [i for i, overlay in enumerate(header["overlays"]) if overlay["kind"] == "motion"]
+    names = {"mean_mm": "motion_mm", "sd_mm": "motion_sd_mm"}
+    first = {n: a for n, a in arrays.items() if not n.startswith("overlay/")}
+    for number, i in enumerate(kept):
+        for name in ("mean_mm", "sd_mm", "difference_mm", "low_mm", "high_mm", "effect"):
+            first[f"overlay/{number}/{names.get(name, name)}"] = arrays[f"overlay/{i}/{name}"]
+    overlays = [{k: v for k, v in header["overlays"][i].items() if k != "kind"} for i in kept]
+    write_arrays(tmp_path / FILE, KIND, 1, first, header | {"overlays": overlays})
+    overlay = load_atlas(tmp_path).overlays["MDD"]["motion"]
+    np.testing.assert_array_equal(overlay.mean_mm, wanted.overlays["MDD"]["motion"].mean_mm)
+    assert np.isnan(overlay.p_fwe).all()
 
 
 def test_a_damaged_atlas_is_refused(built: Path, tmp_path: Path) -> None:
@@ -126,6 +158,10 @@ def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder
     out = tmp_path / "out"
     with pytest.raises(InputError, match="reference group XX among the groups BD, HC, MDD"):
         build(cohort_folder, out, reference="XX")
+    with pytest.raises(InputError, match="--min-people of 10 or more, got 9"):
+        build(cohort_folder, out, min_people=9)
+    with pytest.raises(InputError, match="--weights equal or poststratified, got 'heavy'"):
+        build(cohort_folder, out, weights="heavy")
     with pytest.raises(InputError, match="is a file"):
         build(cohort_folder, cohort_folder / "participants.tsv")
     with pytest.raises(InputError, match="expected quality full or fast, got 'best'"):
