@@ -64,5 +64,5 @@ def _about_age(rows: np.ndarray, ages: np.ndarray, weights: np.ndarray) -> Sums:
 
 def _slopes(sums: Sequence[Sums]) -> np.ndarray:
     """(R, K) pooled over groups; zero where ages do not vary."""
-    squares, products = sum(s[2] for s in sums)[:, None], sum(s[3] for s in sums)
+    squares, products = np.sum([s[2] for s in sums], axis=0)[:, None], np.sum([s[3] for s in sums], axis=0)
     return np.divide(products, squares, out=np.zeros_like(products), where=squares > 1e-9)
