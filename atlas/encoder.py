@@ -30,6 +30,7 @@ CHECKPOINTS = (0, 2, 4, 8, 16, 32)  # steps at which training may stop
 INNER_FOLDS = 3
 SINGLE_WEIGHT = 0.5  # of all single stimuli of a person, against the whole person's 1
 BATCH = 256  # encoders trained at once
+BATCH_ROWS = 16384  # and inputs of all of them together: what a processor's cache holds
 
 
 class Encoder(nn.Module):
@@ -104,8 +105,16 @@ def reproducible() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def fit_encoders(table: FeatureTable, tasks: Sequence[Task], groups: int, seed: int = 0) -> list[FittedEncoder]:
-    """Fit one encoder for each task; everything learnt, scaling included, is learnt from the task's training people."""
+def fit_encoders(
+    table: FeatureTable,
+    tasks: Sequence[Task],
+    groups: int,
+    seed: int = 0,
+) -> list[FittedEncoder]:
+    """Fit one encoder for each task; everything learnt, scaling included, is learnt from the task's training people.
+
+    Tasks of the same training people share a scaler.
+    """
     single, owner = table.single()
     rows: dict[bytes, tuple[Scaler, np.ndarray]] = {}
     for task in tasks:
@@ -115,7 +124,7 @@ def fit_encoders(table: FeatureTable, tasks: Sequence[Task], groups: int, seed: 
             rows[key] = scaler, np.concatenate([scaler.inputs(scaler.z(t)) for t in (table, single)])
     owners = np.concatenate([np.arange(len(table)), owner])
     out = []
-    per_batch = max(1, BATCH // INNER_FOLDS)
+    per_batch = max(1, min(BATCH, BATCH_ROWS // len(owners)) // INNER_FOLDS)
     for start in range(0, len(tasks), per_batch):
         with reproducible():
             out += _fit_batch(tasks[start : start + per_batch], rows, owners, len(table), groups, seed)
@@ -169,7 +178,7 @@ def _fit_batch(
     x = torch.from_numpy(np.stack([inputs(task) for task in tasks]).astype(np.float32))
     trained, labels = np.stack([task.train for task in tasks]), np.stack([task.labels for task in tasks])
     final: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
-    for step, (encoder, _) in zip(CHECKPOINTS, _train(x, labels, trained, owners, groups, seed), strict=True):
+    for step, (encoder, _) in zip(CHECKPOINTS, _train(x, labels, trained, owners, groups, seed), strict=False):
         wanted = np.flatnonzero(best == step)
         if len(wanted):
             with torch.no_grad():
@@ -177,6 +186,8 @@ def _fit_batch(
             arrays = {name: value.detach().numpy().copy() for name, value in encoder.named_parameters()}
             for i in wanted:
                 final[i] = {name: value[i] for name, value in arrays.items()}, prototypes[i]
+        if step == best.max():
+            break
     out = []
     for i, task in enumerate(tasks):
         scaler, scaled = rows[task.train.tobytes()]
@@ -239,23 +250,29 @@ def _train(
     weights = np.stack([_row_weights(r, t, owners) for r, t in zip(labels, trained, strict=True)])
     weight = torch.from_numpy(weights.astype(np.float32))
     column = own[:, torch.from_numpy(owners)][..., None]
-    owner_rows = torch.from_numpy(owners)
+    # rows of people held out weigh nothing: only the others are trained on, as many for each encoder as the most have
+    used = trained[:, owners]
+    kept = torch.from_numpy(np.argsort(~used, axis=1, kind="stable")[:, : used.sum(1).max()])
+    column, weight = column.gather(1, kept[..., None]), weight.gather(1, kept)
+    wide = (-1, -1, x.shape[2])
+    seen = x.gather(1, kept[..., None].expand(wide))
+    owner_rows = torch.from_numpy(owners)[kept][..., None].expand(wide)
 
-    def cosines() -> tuple[Tensor, Tensor]:
-        embedded, prototypes = encoder(x), encoder(means)
-        plain = embedded @ prototypes.transpose(1, 2)
-        left_out = (embedded * encoder(without)[:, owner_rows]).sum(-1, keepdim=True)
-        return plain, plain.scatter(2, column, left_out)
+    def training_cosines() -> Tensor:
+        """(B, n, G) of the rows trained on, each with a standard face of its group that leaves its person out."""
+        embedded, prototypes = encoder(seen), encoder(means)
+        left_out = (embedded * encoder(without).gather(1, owner_rows)).sum(-1, keepdim=True)
+        return (embedded @ prototypes.transpose(1, 2)).scatter(2, column, left_out)
 
     done = 0
     for checkpoint in CHECKPOINTS:
         for _ in range(checkpoint - done):
             optimiser.zero_grad()
-            scores = SHARPNESS * cosines()[1]
+            scores = SHARPNESS * training_cosines()
             losses = torch.logsumexp(scores, -1) - scores.gather(2, column)[..., 0]
             (weight * losses).sum().backward()
             optimiser.step()
         done = checkpoint
         with torch.no_grad():
-            plain = cosines()[0].numpy()
+            plain = (encoder(x) @ encoder(means).transpose(1, 2)).numpy()
         yield encoder, plain

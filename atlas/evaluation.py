@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from atlas.encoder import FittedEncoder, Task, fit_encoders, inner_folds
+from atlas.encoder import Task, embed, fit_encoders, inner_folds
 from atlas.features import FeatureTable, Scaler
 from atlas.matcher import COVERAGE, make_matcher
+from atlas.parallel import run_all
 from reconstruction.sequence import STATEMENT
 
 FOLDS = 5
 PERMUTATIONS = 99
-CHUNK = 8  # permutations fitted at once
+PART = 8  # permutations fitted by one process in one go
+MANY = 10_000  # people times permutations from which processes share the work
 
 
 @dataclass(frozen=True)
@@ -213,19 +215,30 @@ def _permuted(
             members = np.flatnonzero(fold == k)
             shuffled[members] = labels[rng.permutation(members)]
         shuffles.append(shuffled)
-    out = np.zeros(permutations)
-    for start in range(0, permutations, CHUNK):
-        part = shuffles[start : start + CHUNK]
-        tasks = [Task(shuffled, fold != k) for shuffled in part for k in range(folds)]
-        fitted = fit_encoders(table, tasks, groups, seed)
-        for i, shuffled in enumerate(part):
-            best = np.zeros(len(labels), int)
-            for k in range(folds):
-                encoder: FittedEncoder = fitted[i * folds + k]
-                best[fold == k] = encoder.cosines(encoder.scaler.z(table))[fold == k].argmax(1)
-            out[start + i] = _balanced(best, shuffled)
-        if progress:
-            progress(min(start + CHUNK, permutations), permutations)
+    parts = [shuffles[start : start + PART] for start in range(0, permutations, PART)]
+    told = (lambda done, _: progress(min(done * PART, permutations), permutations)) if progress else None
+    jobs = [(table, part, fold, groups, seed) for part in parts]
+    workers = 1 if permutations * len(table) < MANY else None  # processes take seconds to start
+    return np.concatenate([np.zeros(0), *run_all(_accuracies, jobs, workers, told)])
+
+
+def _accuracies(
+    table: FeatureTable, shuffles: Sequence[np.ndarray], fold: np.ndarray, groups: int, seed: int
+) -> np.ndarray:
+    """Balanced accuracy of the whole cross-validation for every one of the groups' shuffles."""
+    folds = fold.max() + 1
+    fitted = fit_encoders(table, [Task(s, fold != k) for s in shuffles for k in range(folds)], groups, seed)
+    inputs = []  # of the people held out of each fold, whose scaler all shuffles share
+    for k in range(folds):
+        scaler = fitted[k].scaler
+        inputs.append(scaler.inputs(scaler.z(table))[fold == k])
+    out = np.zeros(len(shuffles))
+    for i, shuffled in enumerate(shuffles):
+        best = np.zeros(len(shuffled), int)
+        for k in range(folds):
+            encoder = fitted[i * folds + k]
+            best[fold == k] = (embed(inputs[k], encoder.weights) @ encoder.prototypes.T).argmax(1)
+        out[i] = _balanced(best, shuffled)
     return out
 
 

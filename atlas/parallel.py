@@ -15,8 +15,10 @@ def run_all(
     jobs: Sequence[tuple[Any, ...]],
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> None:
+) -> list[Any]:
     """Call ``work(*job)`` for every job, in no particular order; the first error ends it and is raised.
+
+    Returns what the calls returned, in the jobs' order.
 
     work : a function of a module, so that other processes find it
     workers : processes; as many as there are processors, four at most, by default. One: in this process
@@ -24,11 +26,12 @@ def run_all(
     """
     workers = min(workers or min(len(os.sched_getaffinity(0)), MOST), len(jobs))
     if workers <= 1:
-        for done, job in enumerate(jobs, start=1):
-            work(*job)
+        results = []
+        for job in jobs:
+            results.append(work(*job))
             if progress:
-                progress(done, len(jobs))
-        return
+                progress(len(results), len(jobs))
+        return results
     pool = process_pool(workers)
     try:
         running = [pool.submit(work, *job) for job in jobs]
@@ -36,5 +39,6 @@ def run_all(
             finished.result()
             if progress:
                 progress(done, len(jobs))
+        return [task.result() for task in running]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -216,7 +216,7 @@ def load(path: str | Path) -> FaceSequence:
         "S": len(arrays.get("shape", ())),
     }
     values: dict[str, Any] = {
-        name: take(arrays, name, tuple(sizes[axis] for axis in axes), path).astype(dtype)
+        name: take(arrays, name, tuple(sizes[axis] for axis in axes), path).astype(dtype, copy=False)
         for name, (dtype, axes) in _ARRAYS.items()
     }
     values["valid"] = values["valid"].astype(bool)

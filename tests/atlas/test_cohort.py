@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from atlas.cohort import load_cohort, person_of, reconstruct_videos, stimulus_of
+from atlas.participants import sex_of
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence, load, save
 
@@ -110,6 +111,31 @@ def test_refuses_a_group_of_one_and_a_single_group(folder: Path) -> None:
     write(folder, [lines[0], *only])
     with pytest.raises(InputError, match="at least two groups, but found MDD"):
         load_cohort(folder)
+
+
+def test_refuses_few_people_who_exist(folder: Path) -> None:
+    """A file that calls its person simulated makes the person so, and so does the table."""
+    lines = rows(folder)
+    column = lines[0].split("\t").index("simulated")
+    plain = ["\t".join(cell for i, cell in enumerate(line.split("\t")) if i != column) for line in lines]
+    write(folder, plain)
+    assert all(person.simulated for person in load_cohort(folder).people)
+    for path in folder.glob("sub-*/*.face.safetensors"):
+        save(replace(load(path), simulated=False), path)
+    with pytest.raises(InputError, match=r"at least 10 people .* BD \(4\), HC \(4\), MDD \(4\) has fewer"):
+        load_cohort(folder)
+    write(folder, lines)
+    assert all(person.simulated for person in load_cohort(folder).people)
+    write(folder, [lines[0], *(line.replace("\tyes", "\tno") if "\tHC\t" in line else line for line in lines[1:])])
+    with pytest.raises(InputError, match=r"at least 10 people .* but HC \(4\) has fewer"):
+        load_cohort(folder)
+
+
+def test_sex_has_usual_words() -> None:
+    assert [sex_of(word) for word in ("f", "Female", "w", "M", "male", "n/a", "", "Diverse")] == [
+        *("F", "F", "F", "M", "M"),
+        *(None, None, "Diverse"),
+    ]
 
 
 def test_refuses_a_mixture_of_templates(folder: Path) -> None:

@@ -59,6 +59,15 @@ def test_the_result_tells_of_every_person_once_but_keeps_people_out_of_what_is_s
     assert result == evaluated("strong", 0, 0)
 
 
+def test_shuffles_in_processes_give_the_same(
+    evaluated: Callable[[str, int, int], Evaluation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas.evaluation.PART", 2)
+    alone = evaluated("strong", 0, 4)
+    monkeypatch.setattr("atlas.evaluation.MANY", 0)
+    assert evaluated("strong", 0, 4) == alone
+
+
 def test_wilson_interval() -> None:
     np.testing.assert_allclose(wilson(8, 10), (0.4901625, 0.9433178), atol=1e-6)
     assert wilson(0, 5)[0] == pytest.approx(0, abs=1e-12)
