@@ -1,0 +1,190 @@
+"""The face as a map: a pale face from the front with key points, organs and regions at their places.
+
+Regions that are cells of a grid are drawn as its cells, cut off where the face ends; other regions by the line where
+their weight falls to half of its largest; organs as the lines of their key points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from contourpy import LineType, contour_generator
+from matplotlib.axes import Axes
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from sklearn.isotonic import IsotonicRegression
+
+from atlas.figures.heads import HeadPainter
+from atlas.figures.page import INK, SMALL
+from atlas.motion import face_mask, vertex_areas
+from reconstruction.template import Template
+
+_PALE = 226  # grey of the skin
+_GRID = 4  # rows and columns of a grid of regions
+_CLOSED = ((36, 41), (42, 47), (48, 59), (60, 67))  # first and last iBUG point of those organs that are rings
+_SIDE = 92  # pixels beside the face for values
+_HALF = 0.5  # of its largest density: where a soft region's line is drawn
+_TOUCHING = 0.002  # metres by which neighbouring cells of a grid may overlap: heads are not quite even
+
+
+class Parts(Protocol):
+    """Parts of the face, as `atlas.biomarkers.face_parts.PartSet`: `points` (P, 68) weights of the key points or None,
+    `weights` (P, V) of the vertices.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def places(self) -> tuple[str, ...]: ...
+    @property
+    def points(self) -> np.ndarray | None: ...
+    @property
+    def weights(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where a part is drawn: lines (K, 2) in pixels, closed or not; `filled` where the area within is meant."""
+
+    lines: list[np.ndarray]
+    closed: bool
+    filled: bool
+
+    @property
+    def centre(self) -> np.ndarray:
+        """(2,) of its largest line's extent; of the middle point of one that is open."""
+        line = max(self.lines, key=len)
+        return (line.min(0) + line.max(0)) / 2 if self.closed else line[len(line) // 2]
+
+
+class FaceMap:
+    """The mean face of a template, `height` pixels from the brow's upper end to the chin's lower."""
+
+    def __init__(self, template: Template, height: int = 400):
+        self.template, vertices = template, template.v_template
+        self.face = face_mask(template)
+        whole = HeadPainter(template, 400)
+        rows = whole.place(vertices[self.face], vertices)[:, 1]
+        self._painter = HeadPainter(template, round(400 * height / np.ptp(rows)))
+        placed = self._painter.place(vertices[self.face], vertices)
+        pad = 0.06 * height
+        self._corner = np.floor(placed.min(0) - (_SIDE, pad)).astype(int)
+        self._size = np.ceil(np.ptp(placed, axis=0) + np.array([2 * _SIDE, 2 * pad])).astype(int)
+        pale = np.where(template.skin[:, None], np.uint8(_PALE), template.colours // 3 + 150).astype(np.uint8)
+        self.picture = self._cut(self._painter.draw(vertices, pale), 255)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(68, 2) pixels of the key points."""
+        return self.place(self.template.landmarks68(self.template.v_template))
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """(K, 2) pixels of points (K, 3), metres, on the mean face."""
+        return self._painter.place(points, self.template.v_template) - self._corner
+
+    @cached_property
+    def outline(self) -> np.ndarray:
+        """(K, 2) pixels: the convex line round the face."""
+        placed = self.place(self.template.v_template[self.face])
+        return placed[ConvexHull(placed).vertices]
+
+    def shapes(self, parts: Parts) -> dict[str, Shape]:
+        """{place: where it is drawn}; organs and key points by their points, regions by their vertices."""
+        if parts.points is not None:
+            return {place: self._chain(row) for place, row in zip(parts.places, parts.points, strict=True)}
+        cells = self._cells(parts.weights)
+        if cells is not None:
+            return dict(zip(parts.places, cells, strict=True))
+        return {place: self._patch(row) for place, row in zip(parts.places, parts.weights, strict=True)}
+
+    def _chain(self, weights: np.ndarray) -> Shape:
+        own = np.flatnonzero(weights)
+        closed = (own[0], own[-1]) in _CLOSED
+        return Shape([self.points[own]], closed, False)
+
+    def _cells(self, weights: np.ndarray) -> list[Shape] | None:
+        """Cells of a grid of 4 x 4, row by row from the picture's left; None where these are none.
+
+        Their lines lie midway between the outermost vertices of neighbouring rows and columns.
+        """
+        if len(weights) != _GRID**2:
+            return None
+        x, y = self.template.v_template[:, 0], self.template.v_template[:, 1]
+        owned = (weights > 0).reshape(_GRID, _GRID, -1)
+        rows = _limits([-y[owned[i].any(0)] for i in range(_GRID)])
+        columns = _limits([x[owned[:, i].any(0)] for i in range(_GRID)])
+        if rows is None or columns is None:
+            return None
+        eyes = self.template.landmarks68(self.template.v_template)[36:48, 2].mean()
+        out = []
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
+                corners = [(left, -top), (right, -top), (right, -bottom), (left, -bottom)]
+                out.append(Shape([self.place(np.array([(*corner, eyes) for corner in corners]))], True, True))
+        return out
+
+    def _patch(self, weights: np.ndarray) -> Shape:
+        density = weights / np.maximum(self._areas, 1e-12)
+        field = self._cut(self._painter.field(self.template.v_template, density / max(density.max(), 1e-12)), 0.0)
+        lines = contour_generator(z=ndimage.gaussian_filter(field, 2.0), line_type=LineType.Separate).lines(_HALF)
+        return Shape([np.asarray(line) for line in lines], True, True)
+
+    @cached_property
+    def _areas(self) -> np.ndarray:
+        return vertex_areas(self.template.v_template, self.template.faces)
+
+    def _cut(self, picture: np.ndarray, paper: float) -> np.ndarray:
+        """The map's part of a picture of the head (H, W, ...), `paper` where it reaches beyond."""
+        (x, y), (width, height) = self._corner, self._size
+        out = np.full((height, width, *picture.shape[2:]), paper, picture.dtype)
+        shown = picture[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+        top, left = max(-y, 0), max(-x, 0)
+        out[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+        return out
+
+
+def label_beside(axes: Axes, anchors: np.ndarray, texts: Sequence[str], size: float = SMALL) -> None:
+    """Words left and right of a picture, a thin line from each to its anchor (K, 2): by height, none over another.
+
+    Anchors near the middle go to the side that has fewer.
+    """
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    middle, near = (left + right) / 2, 0.04 * (right - left)
+    sides: dict[bool, list[int]] = {True: [], False: []}
+    for i in sorted(range(len(texts)), key=lambda i: -abs(anchors[i, 0] - middle)):
+        central = abs(anchors[i, 0] - middle) < near
+        sides[len(sides[True]) <= len(sides[False]) if central else bool(anchors[i, 0] < middle)].append(i)
+    for on_left, own in sides.items():
+        own.sort(key=lambda i: (anchors[i, 1], i))
+        heights = _apart(anchors[own, 1], size * 2.1, top + size, bottom - size)
+        for i, height in zip(own, heights, strict=True):
+            x = left + 4 if on_left else right - 4
+            axes.annotate(
+                texts[i], anchors[i], (x, height), fontsize=size, color=INK, va="center",
+                ha="left" if on_left else "right", annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": "#555555", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0},
+            )  # fmt: skip
+
+
+def _apart(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+    """Ascending places near the `wanted` ascending ones, at least `gap` apart where they fit between the ends."""
+    if not len(wanted):
+        return wanted
+    steps = min(gap, (high - low) / max(1, len(wanted) - 1)) * np.arange(len(wanted))
+    free = IsotonicRegression().fit_transform(np.arange(len(wanted)), wanted - steps)
+    return np.clip(free, low, max(low, high - steps[-1])) + steps
+
+
+def _limits(bands: Sequence[np.ndarray]) -> list[float] | None:
+    """Ends and middles between neighbouring bands of ascending coordinates; None where bands overlap."""
+    if any(len(band) == 0 for band in bands):
+        return None
+    middles = []
+    for before, after in pairwise(bands):
+        if before.max() > after.min() + _TOUCHING:
+            return None
+        middles.append(float(before.max() + after.min()) / 2)
+    return [float(bands[0].min()), *middles, float(bands[-1].max())]
