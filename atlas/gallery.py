@@ -5,16 +5,16 @@ the reference, blue where less. The limit and the unit are in the GLB's extras a
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from atlas.export import write_mesh
-from atlas.figures import AtlasPictures, write_figure, write_sheets
+from atlas.figures import AtlasPictures, write_sheets
 from atlas.figures.colours import DIFFERENCE_MAP
 from atlas.figures.sheets import overlay_sheet, standard_sheet
 from atlas.overlay import MOTION
 from reconstruction.sequence import STATEMENT
+from reconstruction.storage import write_atomically
 
 SUFFIXES = (".glb", ".obj", ".ply")
 
@@ -52,7 +52,9 @@ def write_gallery(pictures: AtlasPictures, out: str | Path) -> list[Path]:
             ("standard-faces", standard_sheet(pictures, [group])),
             ("overlays", overlay_sheet(pictures, [group])),
         ):
-            written += write_figure(replace(sheet, name=name), out / folder)
+            path = out / folder / f"{name}.png"
+            write_atomically(path, sheet.png())
+            written.append(path)
     return [*written, *write_sheets(pictures, out / "figures")]
 
 

@@ -2,9 +2,9 @@
 
 The share of a quantity's variance that is recovered, 1 - (mean squared error) / (variance of the truth): the
 coefficient of determination of recovered against true values, with nothing fitted between them. For `motion` it is
-taken within person, tr(D_v (C - E) D_v^T) / tr(D_v C D_v^T) with C the true motion's covariance, E the error's, and D_v the
-vertex's directions; for `outward` over people, of their means along the outward normal, the mean error over all people
-taken out, because groups are compared.
+taken within person, tr(D_v (C - E) D_v^T) / tr(D_v C D_v^T) with C the true motion's covariance, E the error's, and
+D_v the vertex's directions; for `outward` over people, of their means along the outward normal, the mean error over all
+people taken out, because groups are compared.
 """
 
 from collections.abc import Mapping

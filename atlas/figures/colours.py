@@ -26,7 +26,8 @@ def upper_limit(values: Iterable[np.ndarray]) -> float:
 
 
 def _limit(values: list[np.ndarray], percentile: float) -> float:
-    largest = float(np.percentile(np.concatenate([v.ravel() for v in values]), percentile)) if values else 0.0
+    known = np.concatenate([np.zeros(1), *(v[np.isfinite(v)] for v in values)])
+    largest = float(np.percentile(known[1:], percentile)) if len(known) > 1 else 0.0
     if largest <= _SMALLEST_MM:
         return _SMALLEST_MM
     step = 10 ** (np.floor(np.log10(largest)) - 1)

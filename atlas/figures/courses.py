@@ -21,7 +21,7 @@ from atlas.motion import MotionSpace
 from reconstruction.template import Template
 
 SHOWN = 6  # panels: the units that differ most
-_ACROSS, _WIDTH, _HEIGHT, _GAP = 3, 420, 210, 64  # pixels
+_ACROSS, _WIDTH, _HEIGHT, _GAP = 3, 420, 210, 74  # pixels
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def course_figure(
     for course in courses:
         by_quantity.setdefault(course.quantity, {})[course.group] = course
     apart = {quantity: _apart(own, reference) for quantity, own in by_quantity.items()}
-    chosen = sorted(apart, key=lambda quantity: (-apart[quantity], quantity))[:shown]
+    differing = [quantity for quantity in apart if apart[quantity] > 0] or list(apart)
+    chosen = sorted(differing, key=lambda quantity: (-apart[quantity], quantity))[:shown]
     groups = [reference, *sorted({course.group for course in courses} - {reference})]
     colours = group_colours(groups, reference)
     across, rows = min(_ACROSS, len(chosen)), -(-len(chosen) // _ACROSS)
@@ -108,11 +109,11 @@ def course_figure(
         width - 2 * MARGIN,
     )
     top = head_height(lines) + 66
-    page = Page(width, top + rows * (_HEIGHT + _GAP + 26) + 34)
+    page = Page(width, top + rows * (_HEIGHT + _GAP + 16) + 24)
     page.head(title, lines)
     for i, quantity in enumerate(chosen):
-        x = MARGIN + 44 + (i % _ACROSS) * (_WIDTH + _GAP)
-        y = top + (i // _ACROSS) * (_HEIGHT + _GAP + 26)
+        x = MARGIN + 58 + (i % _ACROSS) * (_WIDTH + _GAP)
+        y = top + (i // _ACROSS) * (_HEIGHT + _GAP + 16)
         axes = page.axes(x, y, _WIDTH - 20, _HEIGHT)
         for group in groups:
             course = by_quantity[quantity].get(group)

@@ -25,9 +25,11 @@ from reconstruction.template import Template
 _PALE = 226  # grey of the skin
 _GRID = 4  # rows and columns of a grid of regions
 _CLOSED = ((36, 41), (42, 47), (48, 59), (60, 67))  # first and last iBUG point of those organs that are rings
+_FEATURES = ((17, 21), (22, 26), (27, 30), (31, 35), *_CLOSED)
 _SIDE = 92  # pixels beside the face for values
 _HALF = 0.5  # of its largest density: where a soft region's line is drawn
 _TOUCHING = 0.002  # metres by which neighbouring cells of a grid may overlap: heads are not quite even
+PAPER = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}  # behind words
 
 
 class Parts(Protocol):
@@ -55,13 +57,17 @@ class Shape:
 
     @property
     def centre(self) -> np.ndarray:
-        """(2,) of its largest line's extent; of the middle point of one that is open."""
+        """(2,) of its largest line: the area's centre of mass if closed, else the middle point."""
         line = max(self.lines, key=len)
-        return (line.min(0) + line.max(0)) / 2 if self.closed else line[len(line) // 2]
+        if not self.closed:
+            return line[len(line) // 2]
+        after = np.roll(line, -1, 0)
+        parts = line[:, 0] * after[:, 1] - after[:, 0] * line[:, 1]  # the shoelace formula
+        return ((line + after) * parts[:, None]).sum(0) / (3 * parts.sum())
 
 
 class FaceMap:
-    """The mean face of a template, `height` pixels from the brow's upper end to the chin's lower."""
+    """The mean head of a template, down to the chin; its face is `height` pixels high, `features` are lines on it."""
 
     def __init__(self, template: Template, height: int = 400):
         self.template, vertices = template, template.v_template
@@ -71,8 +77,10 @@ class FaceMap:
         self._painter = HeadPainter(template, round(400 * height / np.ptp(rows)))
         placed = self._painter.place(vertices[self.face], vertices)
         pad = 0.06 * height
-        self._corner = np.floor(placed.min(0) - (_SIDE, pad)).astype(int)
-        self._size = np.ceil(np.ptp(placed, axis=0) + np.array([2 * _SIDE, 2 * pad])).astype(int)
+        crown = self._painter.place(vertices, vertices)[:, 1].min()
+        self._corner = np.floor([placed[:, 0].min() - _SIDE, crown - 6]).astype(int)
+        right, low = placed.max(0)
+        self._size = np.ceil([right + _SIDE, low + pad]).astype(int) - self._corner
         pale = np.where(template.skin[:, None], np.uint8(_PALE), template.colours // 3 + 150).astype(np.uint8)
         self.picture = self._cut(self._painter.draw(vertices, pale), 255)
 
@@ -84,6 +92,11 @@ class FaceMap:
     def place(self, points: np.ndarray) -> np.ndarray:
         """(K, 2) pixels of points (K, 3), metres, on the mean face."""
         return self._painter.place(points, self.template.v_template) - self._corner
+
+    @property
+    def features(self) -> list[np.ndarray]:
+        """Lines (K, 2) of brows, nose, eyes and mouth, pixels."""
+        return [self.points[[*range(a, b + 1), *([a] if (a, b) in _CLOSED else [])]] for a, b in _FEATURES]
 
     @cached_property
     def outline(self) -> np.ndarray:
@@ -98,7 +111,7 @@ class FaceMap:
         cells = self._cells(parts.weights)
         if cells is not None:
             return dict(zip(parts.places, cells, strict=True))
-        return {place: self._patch(row) for place, row in zip(parts.places, parts.weights, strict=True)}
+        return dict(zip(parts.places, self._patches(parts.weights), strict=True))
 
     def _chain(self, weights: np.ndarray) -> Shape:
         own = np.flatnonzero(weights)
@@ -123,18 +136,20 @@ class FaceMap:
         for top, bottom in pairwise(rows):
             for left, right in pairwise(columns):
                 corners = [(left, -top), (right, -top), (right, -bottom), (left, -bottom)]
-                out.append(Shape([self.place(np.array([(*corner, eyes) for corner in corners]))], True, True))
+                placed = self.place(np.array([(*corner, eyes) for corner in corners]))
+                out.append(Shape([_cut_to(self.outline, placed.min(0), placed.max(0))], True, True))
         return out
 
-    def _patch(self, weights: np.ndarray) -> Shape:
-        density = weights / np.maximum(self._areas, 1e-12)
-        field = self._cut(self._painter.field(self.template.v_template, density / max(density.max(), 1e-12)), 0.0)
-        lines = contour_generator(z=ndimage.gaussian_filter(field, 2.0), line_type=LineType.Separate).lines(_HALF)
-        return Shape([np.asarray(line) for line in lines], True, True)
-
-    @cached_property
-    def _areas(self) -> np.ndarray:
-        return vertex_areas(self.template.v_template, self.template.faces)
+    def _patches(self, weights: np.ndarray) -> list[Shape]:
+        vertices = self.template.v_template
+        density = weights / np.maximum(vertex_areas(vertices, self.template.faces), 1e-12)
+        density /= np.maximum(density.max(1, keepdims=True), 1e-12)
+        fields = self._cut(self._painter.fields(vertices, density.T), 0.0)
+        out = []
+        for field in np.moveaxis(fields, 2, 0):
+            lines = contour_generator(z=ndimage.gaussian_filter(field, 2.0), line_type=LineType.Separate).lines(_HALF)
+            out.append(Shape([np.asarray(line) for line in lines], True, True))
+        return out
 
     def _cut(self, picture: np.ndarray, paper: float) -> np.ndarray:
         """The map's part of a picture of the head (H, W, ...), `paper` where it reaches beyond."""
@@ -164,7 +179,7 @@ def label_beside(axes: Axes, anchors: np.ndarray, texts: Sequence[str], size: fl
             x = left + 4 if on_left else right - 4
             axes.annotate(
                 texts[i], anchors[i], (x, height), fontsize=size, color=INK, va="center",
-                ha="left" if on_left else "right", annotation_clip=False,
+                ha="left" if on_left else "right", annotation_clip=False, bbox=PAPER,
                 arrowprops={"arrowstyle": "-", "color": "#555555", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0},
             )  # fmt: skip
 
@@ -176,6 +191,20 @@ def _apart(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     steps = min(gap, (high - low) / max(1, len(wanted) - 1)) * np.arange(len(wanted))
     free = IsotonicRegression().fit_transform(np.arange(len(wanted)), wanted - steps)
     return np.clip(free, low, max(low, high - steps[-1])) + steps
+
+
+def _cut_to(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The part of a convex polygon (K, 2) within a box (Sutherland and Hodgman 1974)."""
+    for axis, sign, end in ((0, 1, low), (1, 1, low), (0, -1, high), (1, -1, high)):
+        depth = sign * (polygon[:, axis] - end[axis])
+        kept = []
+        for a, b, here, there in zip(polygon, np.roll(polygon, -1, 0), depth, np.roll(depth, -1), strict=True):
+            if here >= 0:
+                kept.append(a)
+            if here * there < 0:
+                kept.append(a + (b - a) * here / (here - there))
+        polygon = np.array(kept).reshape(-1, 2)
+    return polygon
 
 
 def _limits(bands: Sequence[np.ndarray]) -> list[float] | None:

@@ -12,12 +12,12 @@ from matplotlib.lines import Line2D
 
 from atlas.figures.overlays import SIGNIFICANT
 from atlas.figures.page import INK, MARGIN, SMALL, SOFT, TEXT, AtlasFigure, Page, head_height, tidy, wrapped
-from atlas.figures.words import listed, people_word
+from atlas.figures.words import decimals, listed, people_word
 from atlas.statistics.effect import Effect
 
 SHOWN = 24  # rows: those with the largest effect in any contrast
 MORE, LESS, NEITHER = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of RdBu_r, as in overlays; grey: not significant
-_ROW, _NAMES, _COLUMN, _NUMBERS, _RELIABILITY = 27, 250, 330, 150, 120  # pixels
+_ROW, _NAMES, _COLUMN, _NUMBERS, _RELIABILITY = 27, 260, 330, 150, 130  # pixels
 _MARKERS = {2: "s", 1: "D", 0: "o"}
 
 
@@ -44,22 +44,26 @@ def forest(
     chosen = rows[:shown]
     width = 2 * MARGIN + _NAMES + (_COLUMN + _NUMBERS) * len(contrasts) + _RELIABILITY
     score = all(e.n_b == 0 for e in known.values())
-    scale = "partial correlation" if score else "Hedges' g, adjusted"
+    scale = "partial correlation" if score else "Hedges' g"
     left_out = f"; the {len(chosen)} largest of {len(rows)}" if len(chosen) < len(rows) else ""
     lines = wrapped(
-        f"{scale} with 95 % interval (bootstrap over people), {people_word(simulated)}{left_out}. Beside it the effect "
+        f"{scale}, with 95 % interval over people; {people_word(simulated)}{left_out}. Beside it the effect "
         "in its unit. Reliability: correlation with the truth, by the template's calibration.",
         width - 2 * MARGIN,
     )
     top = head_height(lines) + 64
     height = _ROW * len(chosen)
-    page = Page(width, top + height + 118)
+    page = Page(width, top + height + 130)
     page.head(title, lines)
     y = [top + _ROW * (i + 0.5) for i in range(len(chosen))]
     for at, quantity in zip(y, chosen, strict=True):
         page.text(MARGIN + _NAMES - 10, at, labels.get(quantity, quantity), SMALL + 0.5, ha="right")
-    bounds = np.array([_bounds(e) for (q, _), e in known.items() if q in chosen])
-    reach = 1.08 * float(np.nanmax(np.abs(bounds))) if len(bounds) else 1.0
+    bounds = np.array([_bounds(e) for (q, _), e in known.items() if q in chosen], float)
+    largest: dict[str, float] = {}
+    for effect in known.values():
+        largest[effect.unit] = max(largest.get(effect.unit, 0.0), abs(effect.effect))
+    known_bounds = bounds[np.isfinite(bounds)]
+    reach = 1.08 * float(np.abs(known_bounds).max(initial=0)) or 1.0
     for i, contrast in enumerate(contrasts):
         x = MARGIN + _NAMES + i * (_COLUMN + _NUMBERS)
         axes = page.axes(x, top, _COLUMN, height)
@@ -70,7 +74,9 @@ def forest(
         for at, effect in zip(y, own, strict=True):
             if effect is not None:
                 bold = "bold" if _sure(effect) == 2 else "normal"
-                page.text(x + _COLUMN + 10, at, f"{effect.effect:+.3g} {effect.unit}", SMALL, weight=bold)
+                digits = decimals(largest[effect.unit])
+                unit = effect.unit.removesuffix(" 0 to 5")
+                page.text(x + _COLUMN + 10, at, f"{effect.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
     _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, [_reliability(known, q) for q in chosen])
     _key(page, top + height + 78)
     page.foot()

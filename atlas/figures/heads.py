@@ -72,17 +72,22 @@ class HeadPainter:
         large = Image.fromarray(rgb[:, left : left + width * _OVERSAMPLING])
         return np.asarray(large.resize((width, self.height), Image.Resampling.BOX))
 
-    def field(self, vertices: np.ndarray, values: np.ndarray, view: str = "front") -> np.ndarray:
-        """(H, W) 0 to 1: values (V,) of 0 to 1 between the vertices, in the picture of `vertices`; 0 off it."""
+    def fields(self, vertices: np.ndarray, values: np.ndarray, view: str = "front") -> np.ndarray:
+        """(H, W, K) 0 to 1: K values (V, K) of 0 to 1 between the vertices, in the picture of `vertices`; 0 off it."""
         size, camera_matrix, camera_from_head = self._camera(vertices, view)
-        grey = np.repeat(np.round(255 * np.clip(values, 0, 1))[:, None], 3, 1).astype(np.uint8)
-        rgb, _ = Renderer(*size).render(
-            vertices, self.template.faces, grey, camera_matrix, camera_from_head,
-            background=(0, 0, 0), ambient=1.0, intensity=0.0,
-        )  # fmt: skip
-        width, left = self._frame(view)
-        large = Image.fromarray(rgb[:, left : left + width * _OVERSAMPLING, 0])
-        return np.asarray(large.resize((width, self.height), Image.Resampling.BOX)) / 255
+        renderer, (width, left) = Renderer(*size), self._frame(view)
+        out = []
+        for first in range(0, values.shape[1], 3):  # three fit into the channels of a picture
+            part = np.zeros((len(vertices), 3), np.uint8)
+            some = values[:, first : first + 3]
+            part[:, : some.shape[1]] = np.round(255 * np.clip(some, 0, 1))
+            rgb, _ = renderer.render(
+                vertices, self.template.faces, part, camera_matrix, camera_from_head,
+                background=(0, 0, 0), ambient=1.0, intensity=0.0,
+            )  # fmt: skip
+            large = Image.fromarray(rgb[:, left : left + width * _OVERSAMPLING])
+            out.append(np.asarray(large.resize((width, self.height), Image.Resampling.BOX))[..., : some.shape[1]] / 255)
+        return np.concatenate(out, 2)
 
     def place(self, points: np.ndarray, vertices: np.ndarray, view: str = "front") -> np.ndarray:
         """(K, 2) pixels, x right and y down, of points (K, 3) in the picture of `vertices`; hidden ones too."""

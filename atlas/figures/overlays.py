@@ -135,9 +135,11 @@ class AtlasPictures:
         return first, second
 
     def doubtful(self, kind: str) -> np.ndarray | None:
-        """(V,) 0 to 1, above 0.5 where `kind` is not to be trusted; None where nothing is known of it."""
+        """(V,) 0 to 1, above 0.5 where on the face `kind` is not to be trusted; None where nothing is known of it."""
         known = self.reliability.get(kind)
-        return None if known is None else np.clip(0.5 + 5 * (TRUSTED - np.nan_to_num(known, nan=1.0)), 0, 1)
+        if known is None:
+            return None
+        return np.where(self.seen, np.clip(0.5 + 5 * (TRUSTED - np.nan_to_num(known, nan=1.0)), 0, 1), 0)
 
     @_once
     def standard(self, group: str, view: str = "front") -> np.ndarray:

@@ -15,15 +15,15 @@ from scipy import stats
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.figures.colours import DIFFERENCE_MAP, SPREAD_MAP, group_colours, symmetric_limit, upper_limit
-from atlas.figures.face_map import FaceMap, Parts, Shape, label_beside
+from atlas.figures.face_map import PAPER, FaceMap, Parts, Shape, label_beside
 from atlas.figures.overlays import SIGNIFICANT
 from atlas.figures.page import GRID, INK, MARGIN, SMALL, TEXT, AtlasFigure, Page, Scale, head_height, tidy, wrapped
-from atlas.figures.words import listed, people_word
+from atlas.figures.words import decimals, listed, people_word
 from atlas.statistics.effect import Effect
 
 TITLES = {"region": "Regions of the face", "organ": "Organs of the face", "keypoint": "Key points of the face"}
-LABELLED = 12  # key points whose values stand beside the face: those that differ most
-_FILL = 0.82  # opacity of a part on the face
+LABELLED = 12  # of many parts, those whose values stand beside the face: the largest
+_FILL = 0.72  # opacity of a part on the face
 _BARS, _GAP = 250, 26  # pixels
 
 Values = Mapping[str, float]
@@ -88,14 +88,15 @@ def panel(
     across = max(2 * MARGIN + len(groups) * width + _GAP * (len(groups) - 1), 900)
     share = unit == "%"
     lines = wrapped(
-        f"{_title_of(quantities)}; {people_word(simulated)}. "
+        f"{_defined(quantities)}{people_word(simulated).capitalize()}. "
         + ("Thick line: p < 0.05, corrected for the family; dashed: q < 0.05. " if tested else "")
         + f"Bars: mean of every group, 95 % interval over people{', dotted: all parts alike' if share else ''}.",
         across - 2 * MARGIN,
     )
     top = head_height(lines) + 44
-    bars_top = top + height + 122
-    page = Page(across, bars_top + _BARS + 108)
+    bars_top = top + height + 136
+    upright = 7 * max(map(len, names)) if _wordy(list(names)) else 26
+    page = Page(across, bars_top + _BARS + upright + 56)
     title = f"{TITLES[level]}: {family.replace('_', ' ')}"
     page.head(title, lines)
     left = (across - len(groups) * width - _GAP * (len(groups) - 1)) / 2
@@ -110,7 +111,7 @@ def panel(
         start = left if i == 0 else left + width + _GAP
         room = width if i == 0 else (len(groups) - 1) * (width + _GAP) - _GAP
         page.bar(round(start + (room - min(room - 60, 420)) / 2), top + height + 16, min(room - 60, 420), scale)
-    page.text(MARGIN, bars_top - 22, unit, SMALL)
+    page.text(MARGIN, bars_top - 14, unit, SMALL)
     bars = page.axes(MARGIN + 44, bars_top, across - 2 * MARGIN - 44, _BARS)
     _bars(bars, list(names), means, group_colours(groups, reference), counts, share)
     page.foot()
@@ -133,19 +134,15 @@ def _draw(
     signed: bool,
 ) -> None:
     """Parts in their colours on the face, with their values in or beside them."""
-    clip = Polygon(face.outline, transform=axes.transData)
+    values = {place: v for place, v in values.items() if np.isfinite(v) and shapes[place].lines}
     for place in sorted(values, key=lambda p: sure.get(p, 0)):  # lines of what is significant above the others
         shape, colour = shapes[place], scale(np.array(values[place]))
         style = {0: ("-", 0.9, "#8a8a8a"), 1: ("--", 1.8, INK), 2: ("-", 2.6, INK)}[sure.get(place, 0)]
         for line in shape.lines:
             if shape.filled:
-                fill = Polygon(line, closed=True, facecolor=colour, alpha=_FILL, linewidth=0)
-                edge = Polygon(
-                    line, closed=True, fill=False, linestyle=style[0], linewidth=style[1], edgecolor=style[2]
-                )
-                for patch in (fill, edge):
-                    axes.add_patch(patch)
-                    patch.set_clip_path(clip)
+                axes.add_patch(Polygon(line, facecolor=colour, alpha=_FILL, linewidth=0))
+                line_style = {"linestyle": style[0], "linewidth": style[1], "edgecolor": style[2]}
+                axes.add_patch(Polygon(line, fill=False, **line_style))
             elif len(line) == 1:
                 ring = {"markeredgecolor": style[2], "markeredgewidth": style[1] * 0.7}
                 axes.plot(*line.T, "o", markersize=7.5, color=colour, **ring)
@@ -153,29 +150,30 @@ def _draw(
                 whole = np.vstack([line, line[:1]]) if shape.closed else line
                 axes.plot(*whole.T, color=style[2], linewidth=6.5 + 2 * min(style[1], 1.6), solid_capstyle="round")
                 axes.plot(*whole.T, color=colour, linewidth=6.5, solid_capstyle="round")
-    words = {place: f"{value:+.2g}" if signed else f"{value:.3g}" for place, value in values.items()}
-    inside = all(shape.filled for shape in shapes.values()) and len(shapes) <= 16
-    if inside:
+    for line in face.features if level == "region" else []:
+        axes.plot(*line.T, color="#444444", linewidth=1.1)
+    digits = decimals(scale.high)
+    words = {place: f"{value:{'+z' if signed else 'z'}.{digits}f}" for place, value in values.items()}
+    if len(shapes) <= 16 and all(shape.filled for shape in shapes.values()):
         for place, text in words.items():
-            middle = _visible_middle(shapes[place].lines[0], face.outline)
-            axes.text(*middle, text, fontsize=SMALL, color=INK, ha="center", va="center", bbox=_PAPER)
+            told = text if signed else f"{place}\n{text}"
+            axes.text(*shapes[place].centre, told, fontsize=SMALL, color=INK, ha="center", va="center", bbox=PAPER)
         return
     shown = list(words)
-    if level == "keypoint":
+    if len(shown) > LABELLED:
         shown = sorted(words, key=lambda p: (-sure.get(p, 0), -abs(values[p])))[:LABELLED]
     anchors = np.array([shapes[place].centre for place in shown])
-    label_beside(axes, anchors, [f"{place.replace('_', ' ')} {words[place]}" for place in shown])
+    label_beside(axes, anchors, [f"{_short(place)} {words[place]}" for place in shown])
 
 
-_PAPER = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.7, "linewidth": 0}
+def _short(place: str) -> str:
+    """A place's name beside the face, where its side is seen."""
+    return place.removesuffix("_right").removesuffix("_left").replace("_", " ")
 
 
-def _visible_middle(cell: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """(2,) the middle of the part of a cell that lies within the face."""
-    low, high = cell.min(0), cell.max(0)
-    grid = np.stack(np.meshgrid(*np.linspace(low, high, 24).T), -1).reshape(-1, 2)
-    within = grid[Polygon(outline).get_path().contains_points(grid)]
-    return within.mean(0) if len(within) else (low + high) / 2
+def _wordy(places: Sequence[str]) -> bool:
+    """Whether the places' names must stand upright below bars."""
+    return len(places) > 9 and max(map(len, places)) > 3
 
 
 def _bars(
@@ -200,15 +198,14 @@ def _bars(
         axes.vlines(x, low, high, color=colours[group] if many else INK, linewidth=1.2)
     if share:
         axes.axhline(100 / len(places), color=INK, linewidth=1, linestyle=":")
-    wordy = max(map(len, places)) > 3 and len(places) > 9
     axes.set_xticks(at, [p.replace("_", " ") for p in places], fontsize=SMALL)
     tidy(axes, "y")
-    axes.tick_params(axis="x", rotation=90 if wordy or many else 0, labelsize=7.5 if many else SMALL)
+    axes.tick_params(axis="x", rotation=90 if many or _wordy(places) else 0, labelsize=7.5 if many else SMALL)
     axes.set_xlim(-0.6, len(places) - 0.4)
     axes.set_ylim(bottom=0)
     axes.axhline(0, color=GRID, linewidth=1)
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(means), frameon=False, fontsize=TEXT, labelcolor=INK
+        loc="lower right", bbox_to_anchor=(1, 1.01), ncols=len(means), frameon=False, fontsize=TEXT, labelcolor=INK
     )
 
 
@@ -244,8 +241,11 @@ def _sure(effect: Effect | None) -> int:
     return 2 if effect.p_fwe < SIGNIFICANT else int(effect.q_fdr < SIGNIFICANT)
 
 
-def _title_of(quantities: Sequence[Quantity]) -> str:
-    return quantities[0].definition[:1].upper() + quantities[0].definition[1:]
+def _defined(quantities: Sequence[Quantity]) -> str:
+    """The family's definition as a sentence; nothing where every place has its own."""
+    found = {quantity.definition for quantity in quantities}
+    definition = found.pop()
+    return "" if found else f"{definition[:1].upper()}{definition[1:]}. "
 
 
 def _most(names: Mapping[str, str], means: np.ndarray, unit: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from atlas.figures.colours import DIFFERENCE_MAP, SPREAD_MAP
 from atlas.figures.heads import HATCH, VIEWS
@@ -17,6 +18,7 @@ from atlas.overlay import KINDS, MOTION
 SPREAD_LABEL = "mm from the group's mean (root mean square over people)"
 TITLES = {MOTION: "Facial motion relative to {}", "outward": "Mean expression relative to {}"}
 NAMES = {MOTION: "overlays-motion", "outward": "overlays-outward"}
+_REDUCED = 0.62
 _LABEL, _GAP, _NOTE = 118, 84, 24  # pixels: left of the pictures, for a bar, for words under a picture
 
 Row = Sequence[np.ndarray | None]
@@ -130,17 +132,18 @@ def spread_sheet(pictures: AtlasPictures, groups: Sequence[str]) -> AtlasFigure:
 
 def expression_sheet(pictures: AtlasPictures, groups: Sequence[str]) -> AtlasFigure:
     """Mean expressions before every stimulus beside the face without expression."""
-    atlas = pictures.atlas
+    atlas, reference = pictures.atlas, pictures.atlas.reference
     spreads = {g: [None, *(pictures.spread_mm(g, s) for s in atlas.stimuli)] for g in groups}
     return sheet(
         "expressions",
         f"Mean expression before each stimulus, exaggerated {EXAGGERATION:g} times",
-        f"All on the mean identity of {atlas.reference}; {_who(pictures)}. Below: the exaggeration, and the spread of "
+        f"All on the mean identity of {reference}; {_who(pictures)}. Below: the exaggeration, and the spread of "
         "mean expression over people (root mean square over the face, not exaggerated).",
         ["no expression", *atlas.stimuli],
         {
             _heading(pictures, group): [
-                pictures.neutral(atlas.reference), *(pictures.expressive(group, s) for s in atlas.stimuli),
+                smaller(picture)
+                for picture in (pictures.neutral(reference), *(pictures.expressive(group, s) for s in atlas.stimuli))
             ]
             for group in groups
         },
@@ -153,16 +156,16 @@ def expression_sheet(pictures: AtlasPictures, groups: Sequence[str]) -> AtlasFig
 def stimulus_sheet(pictures: AtlasPictures) -> AtlasFigure:
     """Standard faces of all groups before every stimulus, and how far each lies outward of the reference group's."""
     atlas, limit = pictures.atlas, pictures.stimulus_limit_mm
-    rows: dict[str, Row] = {
-        _heading(pictures, atlas.reference): [pictures.expressive(atlas.reference, s) for s in atlas.stimuli]
-    }
-    notes = {_heading(pictures, atlas.reference): _spreads(pictures, atlas.reference)}
-    for group in pictures.compared:
-        rows[_heading(pictures, group)] = [pictures.expressive(group, s) for s in atlas.stimuli]
-        notes[_heading(pictures, group)] = _spreads(pictures, group)
-        against = f"{group} against\n{atlas.reference}"
-        rows[against] = [pictures.stimulus_difference(group, s) for s in atlas.stimuli]
-        notes[against] = [f"expression × {EXAGGERATION:g}"] * len(atlas.stimuli)
+    rows: dict[str, Row] = {}
+    notes: dict[str, list[str]] = {}
+    for group in (atlas.reference, *pictures.compared):
+        faces = [pictures.expressive(group, s) for s in atlas.stimuli]
+        against = [None if group == atlas.reference else pictures.stimulus_difference(group, s) for s in atlas.stimuli]
+        rows[_heading(pictures, group)] = [smaller(p) for pair in zip(faces, against, strict=True) for p in pair]
+        spreads = [_exaggerated(pictures.spread_mm(group, s)) for s in atlas.stimuli]
+        notes[_heading(pictures, group)] = [
+            n for s, d in zip(spreads, against, strict=True) for n in (s, "" if d is None else f"× {EXAGGERATION:g}")
+        ]
     told = []
     for group in pictures.compared:
         found = ((s, pictures.stimulus_difference_mm(group, s)) for s in atlas.stimuli)
@@ -172,9 +175,9 @@ def stimulus_sheet(pictures: AtlasPictures) -> AtlasFigure:
         "stimuli",
         f"Standard faces before each stimulus, expression exaggerated {EXAGGERATION:g} times",
         f"All on the mean identity of {atlas.reference}; {_who(pictures)}. Colour: the difference as it is, not "
-        "exaggerated and not tested stimulus by stimulus. Spread: of mean expression over people, root mean square "
-        "over the face.",
-        list(atlas.stimuli),
+        "exaggerated and not tested stimulus by stimulus. Below a face: the exaggeration, and the spread of mean "
+        "expression over people (root mean square over the face, not exaggerated).",
+        [heading for s in atlas.stimuli for heading in (s, f"against {atlas.reference}")],
         rows,
         [Scale(DIFFERENCE_MAP, -limit, limit, difference_label(pictures, "outward"))],
         notes=notes,
@@ -255,12 +258,16 @@ def _key(page: Page, y: float, stripes: bool) -> None:
         x += 42 + 7.6 * len(words) + 26
 
 
-def _spreads(pictures: AtlasPictures, group: str) -> list[str]:
-    return [_exaggerated(pictures.spread_mm(group, s)) for s in pictures.atlas.stimuli]
-
-
 def _exaggerated(spread: float | None) -> str:
-    return "" if spread is None else f"expression × {EXAGGERATION:g}; spread {spread:.2f} mm"
+    return "" if spread is None else f"× {EXAGGERATION:g}, spread {spread:.2f} mm"
+
+
+def smaller(picture: np.ndarray | None) -> np.ndarray | None:
+    """A picture at `_REDUCED` of its size, for sheets with many."""
+    if picture is None:
+        return None
+    size = round(_REDUCED * picture.shape[1]), round(_REDUCED * picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
 
 
 def _each(groups: Sequence[str], say: Callable[[str], str]) -> str:

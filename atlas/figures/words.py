@@ -1,5 +1,7 @@
 """Figures in words: the alternative text of those who cannot see them."""
 
+import numpy as np
+
 from atlas.figures.overlays import AtlasPictures
 from atlas.overlay import MOTION
 
@@ -19,6 +21,13 @@ def people_word(simulated: bool) -> str:
 def listed(names: list[str], last: str = "and") -> str:
     """``BD``, ``BD and MDD``, ``A, B and C``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def decimals(largest: float) -> int:
+    """Digits after the point that show a hundredth of numbers up to `largest`, about; one at least, four at most."""
+    if not np.isfinite(largest) or largest <= 0:
+        return 1
+    return int(np.clip(np.ceil(np.log10(60 / largest)), 1, 4))
 
 
 def where(pictures: AtlasPictures, group: str, kind: str = MOTION) -> str:
