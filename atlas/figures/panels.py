@@ -38,7 +38,7 @@ def panels(
     *,
     simulated: bool,
 ) -> list[AtlasFigure]:
-    """A panel for every family of regions, organs and key points whose parts are all in one of `part_sets`."""
+    """A panel for every family of regions, organs and key points whose places are those of one of `part_sets`."""
     families: dict[str, list[Quantity]] = {}
     for quantity in table.quantities:
         if quantity.level in TITLES:
@@ -46,7 +46,7 @@ def panels(
     out = []
     for family, quantities in families.items():
         places = {quantity.place for quantity in quantities}
-        parts = next((p for p in part_sets if places <= set(p.places)), None)
+        parts = next((p for p in part_sets if places == set(p.places)), None)
         if parts is not None:
             out.append(
                 panel(family, quantities, table, effects, face.shapes(parts), face, reference, simulated=simulated)

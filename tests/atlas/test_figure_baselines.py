@@ -27,15 +27,15 @@ from atlas.figures.face_map import FaceMap
 from atlas.figures.forest import forest
 from atlas.figures.panels import panels
 from atlas.figures.sheets import overlay_sheet, standard_sheet, stimulus_sheet
-from atlas.motion import MotionSpace, face_mask
+from atlas.motion import MotionSpace, face_mask, vertex_areas
 from atlas.statistics import Effect
 from reconstruction.template import Template
 
 BASELINE = Path(__file__).parent / "baseline"
 WORDS = BASELINE / "words.json"
 WIDTH = 280  # pixels of a stored picture
-BLUR = 2.0  # pixels
-RMS, MOST = 4.0, 36.0  # grey levels by which blurred pictures may differ, over all and at most
+BLUR = 1.2  # pixels
+RMS, MOST = 2.0, 32.0  # grey levels by which blurred pictures may differ, over all and at most; renderers do by 0.1, 5
 FIGURES = (
     "standard-faces", "overlays-motion", "overlays-outward", "stimuli", "organ-share", "grid-share", "keypoint-share",
     "patches-speed", "effects", "course-happiness",
@@ -74,12 +74,13 @@ def part_sets(template: Template) -> list[PartSet]:
     column = np.searchsorted([points[36:42, 0].mean(), 0.0, points[42:48, 0].mean()], x)
     line = np.searchsorted(-np.array([points[21, 1], points[28, 1], points[33, 1]]) + 0.005, -y)
     grid = np.stack([face & (line == i // 4) & (column == i % 4) for i in range(16)]).astype(np.float32)
+    area = vertex_areas(template.v_template, template.faces)
     cheeks = [np.linalg.norm(template.v_template - template.v_template[face][k], axis=1) for k in _cheeks(template)]
     return [
         PartSet("organ", ("contour", "right_eye", "OLC"), organs, np.zeros((3, 0))),
         PartSet("keypoint", tuple(f"{i:02d}" for i in range(68)), np.eye(68), np.zeros((68, 0))),
         PartSet("grid", tuple(f"{i:02d}" for i in range(1, 17)), None, grid),
-        PartSet("patches", ("cheek_right", "cheek_left"), None, np.exp(-((np.array(cheeks) / 0.015) ** 2))),
+        PartSet("patches", ("cheek_right", "cheek_left"), None, area * np.exp(-((np.array(cheeks) / 0.015) ** 2))),
     ]
 
 
