@@ -6,6 +6,7 @@ q < 0.05. Differences and their p are those of `statistics.tsv`, so adjusted for
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -141,10 +142,10 @@ def _draw(
         for line in shape.lines:
             if shape.filled:
                 axes.add_patch(Polygon(line, facecolor=colour, alpha=_FILL, linewidth=0))
-                line_style = {"linestyle": style[0], "linewidth": style[1], "edgecolor": style[2]}
+                line_style: dict[str, Any] = {"linestyle": style[0], "linewidth": style[1], "edgecolor": style[2]}
                 axes.add_patch(Polygon(line, fill=False, **line_style))
             elif len(line) == 1:
-                ring = {"markeredgecolor": style[2], "markeredgewidth": style[1] * 0.7}
+                ring: dict[str, Any] = {"markeredgecolor": style[2], "markeredgewidth": style[1] * 0.7}
                 axes.plot(*line.T, "o", markersize=7.5, color=colour, **ring)
             else:
                 whole = np.vstack([line, line[:1]]) if shape.closed else line
@@ -157,7 +158,8 @@ def _draw(
     if len(shapes) <= 16 and all(shape.filled for shape in shapes.values()):
         for place, text in words.items():
             told = text if signed else f"{place}\n{text}"
-            axes.text(*shapes[place].centre, told, fontsize=SMALL, color=INK, ha="center", va="center", bbox=PAPER)
+            x, y = shapes[place].centre
+            axes.text(x, y, told, fontsize=SMALL, color=INK, ha="center", va="center", bbox=PAPER)
         return
     shown = list(words)
     if len(shown) > LABELLED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -240,7 +241,7 @@ def sheet(
 def _key(page: Page, y: float, stripes: bool) -> None:
     """What lines and stripes mean."""
     x, grey = float(MARGIN), "#{:02x}{:02x}{:02x}".format(*HATCH)
-    entries = [
+    entries: list[tuple[Any, str]] = [
         ("-", f"p < {SIGNIFICANT:g}, corrected for all vertices (family-wise)"),
         ("--", f"q < {SIGNIFICANT:g} (false discovery rate)"),
         *([("/", "grey stripes: less than half of the variance is recovered")] if stripes else []),
