@@ -46,6 +46,7 @@ LEFT_OUT = (  # of the recording whose quality is shown: from second to second, 
 )
 STIMULI, PEOPLE = ("happiness", "anger", "sadness", "fear", "neutral"), 150
 RAKING = (-0.6, -0.8, -0.2)  # light that shows fine form
+OVERLAY_WIDTH = 1100  # pixels
 HEIGHT = 300  # pixels of one head
 CAPTION = 34
 
@@ -137,7 +138,9 @@ def overlay(template: Template) -> Image.Image:
     ]
     atlas = build_atlas(people, template, space, permutations=0)
     pictures = AtlasPictures(atlas, template, space, vertex_reliability(template, space, "full"))
-    return Image.open(io.BytesIO(overlay_sheet(pictures, pictures.compared).png())).convert("RGB")
+    with Image.open(io.BytesIO(overlay_sheet(pictures, pictures.compared).png())) as opened:
+        size = OVERLAY_WIDTH, round(OVERLAY_WIDTH * opened.height / opened.width)
+        return opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 def main() -> None:
@@ -146,7 +149,7 @@ def main() -> None:
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     (out / "quality.png").write_bytes(example_strip(load_template()))
-    overlay(load_template()).quantize(256).save(out / "overlay.png", optimize=True)
+    overlay(load_template()).save(out / "overlay.png", optimize=True)
     wrinkles_sheet(load_template()).quantize(64).save(out / "detail.png", optimize=True)
     head_sheet(load_template()).quantize(256).save(out / "atlas-head.png", optimize=True)
 
