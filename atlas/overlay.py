@@ -152,9 +152,7 @@ def overlay_set(
     for contrast in contrasts(groups, base):
         design = make_design(about, contrast.tested(about), chosen, contrast.label, within)
         said += design.warnings
-        shuffles = orders(
-            len(design.kept), permutations, stream(seed, contrast.label, "permutations"), design.blocks
-        )
+        shuffles = orders(len(design.kept), permutations, stream(seed, contrast.label, "permutations"), design.blocks)
         by_contrast[contrast.label] = {}
         for kind in KINDS:
             rng = stream(seed, contrast.label, kind)

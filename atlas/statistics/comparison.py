@@ -117,7 +117,9 @@ def correlate(
     numbers = about.numbers(score)
     if numbers is None:
         text = next(t for t in about.texts(score) if t is not None and not _is_number(t))
-        raise InputError(f"expected numbers in the column {score}, but it holds {text!r}; write n/a where it is unknown.")
+        raise InputError(
+            f"expected numbers in the column {score}, but it holds {text!r}; write n/a where it is unknown."
+        )
     known = numbers[np.isfinite(numbers)]
     if len(known) < 2 * FEWEST or np.ptp(known) == 0:
         raise InputError(

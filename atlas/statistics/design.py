@@ -68,7 +68,9 @@ def choose_covariates(people: People, wanted: Sequence[str] | None) -> tuple[Cov
     return Covariates(tuple(names), wanted is not None), tuple(warnings)
 
 
-def make_design(people: People, tested: np.ndarray, covariates: Covariates, label: str, within: str | None = None) -> Design:
+def make_design(
+    people: People, tested: np.ndarray, covariates: Covariates, label: str, within: str | None = None
+) -> Design:
     """The design of one test.
 
     tested : (P,) of all people given, NaN for those who are not part of it

@@ -49,7 +49,7 @@ def compare_maps(
     resamples: int,
     level: float,
 ) -> MapDifference:
-    """Maps (P, V) of all people the design was made of; `shuffles` (N, n) of those it kept; `rng` draws the bootstrap."""
+    """Maps (P, V) of all people the design was made of; `shuffles` (N, n) of those it kept; `rng` of the bootstrap."""
     y = np.asarray(maps[design.kept], np.float64)
     of = model(design.tested, design.nuisance)
     fitted = fit(of, y)

@@ -39,7 +39,8 @@ class People:
         """What is known about the people `ids`; of those who are not here, nothing but their group."""
         place = {identity: i for i, identity in enumerate(self.ids)}
         columns = {
-            name: tuple(texts[place[one]] if one in place else "" for one in ids) for name, texts in self.columns.items()
+            name: tuple(texts[place[one]] if one in place else "" for one in ids)
+            for name, texts in self.columns.items()
         }
         return People(tuple(ids), tuple(groups), columns)
 
@@ -54,8 +55,8 @@ class People:
         found = self.groups if name == "group" else self.columns.get(name.lower())
         if found is None:
             raise InputError(
-                f"expected a column of participants.tsv ({', '.join(['group', *self.columns])}), got {name!r}; name one "
-                "of them, or add it."
+                f"expected a column of participants.tsv ({', '.join(['group', *self.columns])}), got {name!r}; name "
+                "one of them, or add it."
             )
         return tuple(None if text.strip().lower() in MISSING else text.strip() for text in found)
 
@@ -94,7 +95,9 @@ def read_people(table: str | Path) -> tuple[People, tuple[str, ...]]:
         raise InputError(f"expected a participants.tsv, but {table} does not exist; check the path.")
     warnings: list[str] = []
     rows = read_participants(table, warnings)
-    names = list(dict.fromkeys(name for row in rows.values() for name in row if name not in ("participant_id", "group")))
+    names = list(
+        dict.fromkeys(name for row in rows.values() for name in row if name not in ("participant_id", "group"))
+    )
     columns = {name: tuple(row.get(name, "") for row in rows.values()) for name in names}
     return People(tuple(rows), tuple(row["group"] for row in rows.values()), columns), tuple(warnings)
 

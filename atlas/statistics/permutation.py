@@ -49,7 +49,9 @@ class Fit:
 
 def model(tested: np.ndarray, nuisance: np.ndarray) -> Model:
     """A model of x (n,) and Z (n, C), whose columns may depend on each other."""
-    vectors, sizes, _ = np.linalg.svd(nuisance / np.maximum(np.linalg.norm(nuisance, axis=0), 1e-300), full_matrices=False)
+    vectors, sizes, _ = np.linalg.svd(
+        nuisance / np.maximum(np.linalg.norm(nuisance, axis=0), 1e-300), full_matrices=False
+    )
     basis = vectors[:, sizes > 1e-9 * sizes[0]]
     rest = tested - basis @ (basis.T @ tested)
     explained = np.linalg.norm(rest) < 1e-9 * max(float(np.linalg.norm(tested)), 1e-300)

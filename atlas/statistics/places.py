@@ -60,5 +60,5 @@ def face_places(template: Template) -> Places:
         for side, which in zip(("right", "left"), both, strict=True):
             points[f"{side} {name}"] = marks[list(which)].mean(0)
     for name, which in _FOREHEAD.items():
-        points[name] = marks[list(which)].mean(0) + [0, _ABOVE, 0]
+        points[name] = marks[list(which)].mean(0) + np.array([0, _ABOVE, 0])
     return Places(tuple(points), np.array(list(points.values())))
