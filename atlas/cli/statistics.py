@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UNITS = "units"
 SHOWN = 30  # rows on the terminal
+PICTURE = "statistics.png"
 
 
 def statistics(
@@ -74,11 +75,17 @@ def statistics(
     else:
         found = compare(table, people, _contrasts(table, groups, reference), **settings)  # type: ignore[arg-type]
     write_statistics(found.effects, out / FILE)
+    simulated = any(text.lower() in ("yes", "true", "1") for text in people.columns.get("simulated", ()))
+    labels = {q.name: q.name if q.label == q.name else f"{q.name} {q.label}" for q in table.quantities}
+    _draw(found.effects, labels, simulated, out)
     for warning in (*warnings, *found.warnings):
         console.print(f"note: {warning}")
     adjusted = f"adjusted for {', '.join(found.covariates)}" if found.covariates else "not adjusted for anything"
-    _print(found.effects, {quantity.name: quantity.label for quantity in table.quantities})
-    console.print(f"{out / FILE}: {len(found.effects)} rows, {permutations} permutations, {adjusted}\n{STATEMENT}")
+    _print(found.effects, labels)
+    kind = "simulated people, " if simulated else ""
+    console.print(
+        f"{out / FILE}: {kind}{len(found.effects)} rows, {permutations} permutations, {adjusted}\n{STATEMENT}"
+    )
 
 
 def _named(text: str | None) -> tuple[str, ...]:
@@ -209,12 +216,12 @@ def _print(effects: "tuple[Effect, ...]", labels: dict[str, str]) -> None:
 
     rows = sorted(effects, key=lambda e: (e.p_fwe != e.p_fwe, e.p_fwe, e.p, -abs(e.d)))[:SHOWN]
     score = bool(rows) and rows[0].n_b == 0
+    size = "partial r" if score else "g"
     print_table(
-        ("", "what", "contrast", "people", "effect", "95 % interval", "unit", "partial r" if score else "g", "p", "p_fwe", "q_fdr"),
+        ("", "contrast", "people", "effect", "95 % interval", "unit", size, "p", "p_fwe", "q_fdr"),
         (
             (
-                e.name,
-                labels.get(e.name, "") if labels.get(e.name) != e.name else "",
+                labels.get(e.name, e.name),
                 e.contrast,
                 f"{e.n_a}" if score else f"{e.n_a}, {e.n_b}",
                 f"{e.effect:+.3g}",
@@ -227,6 +234,21 @@ def _print(effects: "tuple[Effect, ...]", labels: dict[str, str]) -> None:
             )
             for e in rows
         ),
-    )  # fmt: skip
+    )
     if len(effects) > SHOWN:
         make_console().print(f"the {SHOWN} surest of {len(effects)}; all are in the file")
+
+
+def _draw(effects: "tuple[Effect, ...]", labels: dict[str, str], simulated: bool, out: Path) -> None:
+    """OUT/statistics.png: the action units, or where there are none everything."""
+    from dataclasses import replace
+
+    from atlas.figures.forest import forest
+    from reconstruction.storage import write_atomically
+
+    units = [replace(e, unit="") for e in effects if _is_unit(e.level, e.name)]  # all of 0 to 5
+    shown = [e for e in units or effects if e.d == e.d]
+    if shown:
+        title = "Action units, intensity 0 to 5" if units else "Quantities"
+        figure = forest(PICTURE.removesuffix(".png"), title, shown, labels, simulated=simulated)
+        write_atomically(out / PICTURE, figure.png())

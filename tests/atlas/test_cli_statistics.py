@@ -59,7 +59,8 @@ def test_a_score_in_one_command(waseda: Path, tmp_path: Path) -> None:
     assert found["AU20"]["n_a"], found["AU20"]["n_b"] == ("64", "0")
     assert "adjusted for age, sex" in said
     assert "research use; not a diagnosis" in said
-    assert shown.index("AU20") < shown.index("AU01")
+    assert shown.index("AU20 lip stretcher") < shown.index("AU01 inner brow raiser")
+    assert (out / "statistics.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_two_groups_in_one_command(waseda: Path, tmp_path: Path) -> None:
@@ -87,6 +88,7 @@ def test_a_cohort_of_parameters(cohort_folder: Path, tmp_path: Path) -> None:
     assert {"unit", "region", "organ", "keypoint", "measure"} <= {row["level"] for row in found}
     au12 = next(row for row in found if row["name"] == "AU12" and row["contrast"] == "MDD-BD")
     assert float(au12["effect"]) < 0
+    assert "statistics.tsv: simulated people, " in said
     assert "not adjusted for anything" in said
 
 
