@@ -1,7 +1,7 @@
 """``face-atlas statistics``: how groups differ, or how a face goes with a score, and how sure that is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from atlas.cli.console import make_console
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
+    from atlas.biomarkers import ReliabilityTable
     from atlas.biomarkers.table import BiomarkerTable
     from atlas.statistics import Contrast, Effect, People
 
@@ -66,14 +67,20 @@ def statistics(
     from reconstruction.sequence import STATEMENT
 
     console = make_console()
-    table, people, warnings = _read(source, participants, _named(covariates), score, within)
+    table, people, reliability, warnings = _read(source, participants, _named(covariates), score, within)
     table = _chosen(table, quantities, groups)
     adjust = None if covariates is None else () if covariates == "none" else _named(covariates)
-    settings = {"covariates": adjust, "within": within, "permutations": permutations, "seed": seed}
+    settings: dict[str, Any] = {
+        "covariates": adjust,
+        "within": within,
+        "permutations": permutations,
+        "seed": seed,
+        "reliability": reliability,
+    }
     if score is not None:
-        found = correlate(table, people, score, **settings)  # type: ignore[arg-type]
+        found = correlate(table, people, score, **settings)
     else:
-        found = compare(table, people, _contrasts(table, groups, reference), **settings)  # type: ignore[arg-type]
+        found = compare(table, people, _contrasts(table, groups, reference), **settings)
     write_statistics(found.effects, out / FILE)
     simulated = any(text.lower() in ("yes", "true", "1") for text in people.columns.get("simulated", ()))
     labels = {q.name: q.name if q.label == q.name else f"{q.name} {q.label}" for q in table.quantities}
@@ -94,14 +101,15 @@ def _named(text: str | None) -> tuple[str, ...]:
 
 def _read(
     source: Path, participants: Path | None, covariates: tuple[str, ...], score: str | None, within: str | None
-) -> "tuple[BiomarkerTable, People, tuple[str, ...]]":
-    """Quantities, people and warnings of a cohort folder or of a table."""
+) -> "tuple[BiomarkerTable, People, ReliabilityTable | None, tuple[str, ...]]":
+    """Quantities, people, reliability and warnings of a cohort folder or of a table."""
     from atlas.statistics.biomarker_file import read_biomarkers
     from atlas.statistics.people import read_people, with_phenotype
 
     warnings: tuple[str, ...] = ()
+    reliability = None
     if source.is_dir():
-        table, people, warnings = _measure(source)
+        table, people, reliability, warnings = _measure(source)
         folder = source
     else:
         about = {*(name.removeprefix("C(").removesuffix(")") for name in covariates), *filter(None, (score, within))}
@@ -115,13 +123,17 @@ def _read(
             warnings = (*warnings, f"{lacking} of {len(table.people)} people have no row in {participants.name}")
     if score is not None:
         people = with_phenotype(people, folder / "phenotype", score)
-    return table, people, warnings
+    return table, people, reliability, warnings
 
 
-def _measure(folder: Path) -> "tuple[BiomarkerTable, People, tuple[str, ...]]":
+def _measure(folder: Path) -> "tuple[BiomarkerTable, People, ReliabilityTable, tuple[str, ...]]":
     """Biomarkers of a cohort's parameter files."""
+    from collections import Counter
+    from dataclasses import replace
+
     import numpy as np
 
+    from atlas.biomarkers import template_figures
     from atlas.biomarkers.recording import face_parts, recording_biomarkers
     from atlas.biomarkers.table import BiomarkerTable
     from atlas.cohort import load_cohort
@@ -140,6 +152,7 @@ def _measure(folder: Path) -> "tuple[BiomarkerTable, People, tuple[str, ...]]":
     parts = face_parts(head)
     stimuli = cohort.stimuli or ("unknown",)
     values = np.full((len(cohort.people), len(stimuli), len(parts.names)), np.nan)
+    stages: Counter[str] = Counter()
     with recording_bar(make_console()) as bar:
         task = bar.add_task("biomarkers", total=len(cohort.people))
         for i, person in enumerate(cohort.people):
@@ -150,13 +163,16 @@ def _measure(folder: Path) -> "tuple[BiomarkerTable, People, tuple[str, ...]]":
                         sequence = load(recording.path)
                         sequence.check_template(head)
                         rows.append(recording_biomarkers(sequence, parts))
+                        stages[sequence.stage] += 1
                 if rows:
                     known = np.isfinite(rows)
                     total, count = np.where(known, rows, 0).sum(0), known.sum(0)
                     values[i, j] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
             bar.update(task, completed=i + 1)
     ids, groups = tuple(p.id for p in cohort.people), tuple(p.group for p in cohort.people)
-    return BiomarkerTable(parts.quantities, ids, groups, stimuli, values), people_of(cohort), cohort.warnings
+    table = BiomarkerTable(parts.quantities, ids, groups, stimuli, values)
+    reliability = replace(template_figures(head), recordings=dict(sorted(stages.items())))
+    return table, people_of(cohort), reliability, (*cohort.warnings, *reliability.warnings)
 
 
 def _chosen(table: "BiomarkerTable", quantities: str | None, groups: str | None) -> "BiomarkerTable":

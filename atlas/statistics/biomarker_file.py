@@ -60,7 +60,8 @@ def read_biomarkers(path: str | Path, about_people: Collection[str] = ()) -> tup
             f"expected {len(names)} different columns in every row of {path}, but found {odd}; correct it."
         )
     columns = {name: [row[i].strip() for row in rows[1:]] for i, name in enumerate(names)}
-    ids, groups = columns.pop("participant_id"), columns.pop("group")
+    ids = [one if one.startswith("sub-") else f"sub-{one}" for one in columns.pop("participant_id")]
+    groups = columns.pop("group")
     if len(set(ids)) < len(ids):
         raise InputError(f"expected every participant_id once in {path}, but one is listed twice; remove a row.")
     people_columns = {name.lower() for name in about_people}

@@ -217,8 +217,8 @@ class _Columns:
 
     @classmethod
     def empty(cls, size: int, permutations: int) -> "_Columns":
-        unknown = [np.full(size, np.nan) for _ in range(5)]
-        return cls(np.zeros((2, size), int), *unknown, np.full((permutations, size), np.nan))
+        effect, t, d, low, high = (np.full(size, np.nan) for _ in range(5))
+        return cls(np.zeros((2, size), int), effect, t, d, low, high, np.full((permutations, size), np.nan))
 
 
 def hedges(effect: np.ndarray, sd: np.ndarray, freedom: int) -> np.ndarray:

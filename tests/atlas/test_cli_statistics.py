@@ -79,6 +79,23 @@ def test_two_groups_in_one_command(waseda: Path, tmp_path: Path) -> None:
     assert not {"age", "notes"} & set(found)
 
 
+def test_covariates_and_scores_from_bids_tables(waseda: Path, tmp_path: Path) -> None:
+    table = tmp_path / "participants.tsv"
+    lines = ["participant_id\tgroup\tage\tsite"]
+    lines += [f"sub-s{i:02d}\tx\t{20 + i % 9}\t{i % 2}" for i in range(63)]
+    table.write_text("\n".join(lines) + "\n")
+    (tmp_path / "phenotype").mkdir()
+    scores = "".join(f"sub-s{i:02d}\t{i}\n" for i in range(64))
+    (tmp_path / "phenotype" / "phq9.tsv").write_text(f"participant_id\tphq9\n{scores}")
+    out = tmp_path / "out"
+    options = ("--participants", table, "--score", "phq9", "--covariates", "age,C(site)", "--permutations", 99)
+    status, _, said = run(waseda, "--out", out, *options, "--within", "site")
+    assert status == 0, said
+    assert {row["n_a"] for row in rows(out) if row["level"] == "unit"} == {"63"}
+    assert "1 of 64 people have no row in participants.tsv" in said
+    assert "phq9: 1 person without age or site left out" in said
+
+
 def test_a_cohort_of_parameters(cohort_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     status, _, said = run(cohort_folder, "--out", out, "--permutations", 99, "--covariates", "none")
