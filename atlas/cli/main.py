@@ -16,7 +16,9 @@ from atlas.cli.console import make_console
 from reconstruction import __version__
 from reconstruction.errors import InputError
 
-COMMANDS = ("reconstruct", "export", "simulate", "build", "biomarkers", "match", "evaluate", "template", "demo")
+COMMANDS = (
+    "reconstruct", "export", "simulate", "build", "biomarkers", "statistics", "match", "evaluate", "template", "demo"
+)  # fmt: skip
 BAD_INPUT, INTERRUPTED = 2, 130
 
 app = typer.Typer(
