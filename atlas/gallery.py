@@ -1,7 +1,8 @@
 """The files of an atlas that people open: standard faces and overlays as meshes and pictures.
 
 Overlay colours are RdBu_r, symmetric about zero, the same limits for every group: red where the group moves more than
-the reference, blue where less. The limit and the unit are in the GLB's extras and on the pictures' colour bar.
+the reference, blue where less. The limit and the unit are in the names of the GLB's colourings, in its extras and on
+the pictures' colour bar.
 """
 
 import re
@@ -27,7 +28,7 @@ def write_gallery(
     trajectories: Mapping[str, Mapping[str, Track]] | None = None,
     reliability: Mapping[str, np.ndarray] | None = None,
 ) -> list[Path]:
-    """Write ``standard-faces/<group>.{glb,obj,mtl,ply,stl,vtp,png}``, ``overlays/<group>.{glb,png}``, ``figures/*.png``.
+    """Write ``standard-faces/<group>.{glb,obj,mtl,ply,stl,vtp,png}``, ``overlays/<group>.{glb,png}``, ``figures/``.
 
     trajectories : {group: {stimulus: average trajectory}}, played by the GLB
     reliability : {overlay kind: (V,) 0 to 1}, kept in the VTP
@@ -38,9 +39,7 @@ def write_gallery(
         tracks = (trajectories or {}).get(group)
         for suffix in SUFFIXES:
             path = out / "standard-faces" / f"{name}{suffix}"
-            export_standard_face(
-                atlas, template, space, group, path, trajectories=tracks, reliability=reliability
-            )
+            export_standard_face(atlas, template, space, group, path, trajectories=tracks, reliability=reliability)
             written += [path, path.with_suffix(".mtl")] if suffix == ".obj" else [path]
         for folder, suffix, content in (
             ("overlays", ".glb", _overlay(pictures, group)),

@@ -11,9 +11,7 @@ def export(
     out: Annotated[
         Path, typer.Option(help="What to write: .glb, .obj, .ply, .stl, .vtp, .usdz, or .npz.", show_default=False)
     ],
-    group: Annotated[
-        str | None, typer.Option(help="Whose standard face, of an atlas.", show_default=False)
-    ] = None,
+    group: Annotated[str | None, typer.Option(help="Whose standard face, of an atlas.", show_default=False)] = None,
     template: Annotated[
         str | None, typer.Option(help="Template name or file.", show_default="atlas-head, or the atlas's")
     ] = None,

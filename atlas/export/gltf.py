@@ -8,6 +8,9 @@ Babylon.js, Blender) offers the colourings by name, any other shows the first. C
 
 Morph targets are plain float32 and hold positions alone: viewers read those everywhere, sparse and quantised ones not
 everywhere, and a target of 5,000 vertices takes 58 kB. Colours are linear light in 16 bits, as glTF has them.
+
+A colouring may have lines on it. They are narrow ribbons that move with the surface, because viewers draw glTF's own
+lines as thin as a pixel and not all of them hide those.
 """
 
 import json
@@ -22,18 +25,28 @@ from reconstruction.rendering import srgb_to_linear, vertex_normals
 
 GENERATOR = "digital-face-atlas"
 UNLIT, VARIANTS = "KHR_materials_unlit", "KHR_materials_variants"
-VERTICES, TRIANGLES = 34962, 34963  # buffer view targets
+VERTICES, INDICES = 34962, 34963  # buffer view targets
+STILL = 1e-7  # metres: a morph target's smaller deltas are noise
+LIFTED = 0.0003  # metres, how far a line lies off the surface
+BORDERS = (0.4, 0.6)  # of a line, as shares of the edges that it crosses
 _TYPES = {np.dtype(np.uint16): 5123, np.dtype(np.uint32): 5125, np.dtype(np.float32): 5126}
 _SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One colouring: colours (V, 3) uint8 sRGB; lit as skin is, or read from a scale; note, plain JSON, says which."""
+    """One colouring of a mesh.
+
+    colours : (V, 3) uint8 sRGB
+    lit : shaded as skin is; colours that are read from a scale are not
+    line : ends (N, 2) and segments (S, 2), see `outline`; None for no line
+    note : what else there is to say, plain JSON
+    """
 
     name: str
     colours: np.ndarray
     lit: bool = False
+    line: tuple[np.ndarray, np.ndarray] | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -72,29 +85,26 @@ def glb(
     """
     extras = dict(sorted((extras or {}).items()))
     pack = _Pack()
+    normals = vertex_normals(vertices.astype(float), faces).astype(np.float32)
     attributes = {
         "POSITION": pack.add(vertices.astype(np.float32), VERTICES, bounds=True),
-        "NORMAL": pack.add(vertex_normals(vertices.astype(float), faces).astype(np.float32), VERTICES),
+        "NORMAL": pack.add(normals, VERTICES),
     }
-    small = np.uint16 if len(vertices) < 2**16 else np.uint32
-    indices = pack.add(faces.astype(small).ravel(), TRIANGLES)
-    targets = [{"POSITION": pack.add(morph.deltas.astype(np.float32), VERTICES, bounds=True)} for morph in morphs]
+    indices, targets = pack.indices(faces), pack.targets([morph.deltas for morph in morphs])
     primitives = []
     for number, layer in enumerate(layers):
         opaque = np.ones((len(vertices), 1))
         colours = np.round(65535 * np.hstack([srgb_to_linear(layer.colours), opaque])).astype(np.uint16)
-        primitive: dict[str, Any] = {
-            "attributes": attributes | {"COLOR_0": pack.add(colours, VERTICES, normalized=True)},
-            "indices": indices,
-            "material": number if number == 0 else len(layers),
-        }
-        if targets:
-            primitive["targets"] = targets
-        if len(layers) > 1:
-            others = [i for i in range(len(layers)) if i != number]
-            shown = [{"material": number, "variants": [number]}, {"material": len(layers), "variants": others}]
-            primitive["extensions"] = {VARIANTS: {"mappings": shown}}
-        primitives.append(primitive)
+        coloured = attributes | {"COLOR_0": pack.add(colours, VERTICES, normalized=True)}
+        shown = _shown(number, len(layers))
+        primitives.append({"attributes": coloured, "indices": indices, **targets, **shown})
+        if layer.line is not None:
+            ends, segments = layer.line
+            moved = pack.targets([_ribbon(morph.deltas, ends) for morph in morphs])
+            points = _ribbon(vertices + LIFTED * normals, ends).astype(np.float32)
+            drawn = {"POSITION": pack.add(points, VERTICES, bounds=True)}
+            shown = _shown(number, len(layers), line=True)
+            primitives.append({"attributes": drawn, "indices": pack.indices(_quads(segments)), **moved, **shown})
     mesh: dict[str, Any] = {"name": name, "primitives": primitives}
     if morphs:
         mesh |= {"weights": [0.0] * len(morphs), "extras": {"targetNames": [morph.name for morph in morphs]}}
@@ -104,28 +114,73 @@ def glb(
         "scenes": [{"name": name, "nodes": [0]}],
         "nodes": [{"name": name, "mesh": 0}],
         "meshes": [mesh],
-        "materials": [_material(layer) for layer in layers],
+        "materials": [*(_material(layer) for layer in layers), _LINE, _NOTHING],
     }
     if "licence" in extras:
         tree["asset"]["copyright"] = str(extras["licence"])
     if clips:
         tree["animations"] = [_animation(clip, pack) for clip in clips]
-    used = [UNLIT] * (len(layers) > 1 or not layers[0].lit)
     if len(layers) > 1:
-        tree["materials"].append(_NOTHING)
         tree["extensions"] = {VARIANTS: {"variants": [{"name": layer.name} for layer in layers]}}
-        used.append(VARIANTS)
-    if used:
-        tree["extensionsUsed"] = used
+        tree["extensionsUsed"] = [UNLIT, VARIANTS]
+    else:
+        tree["extensionsUsed"] = [UNLIT]
     return _container(tree | pack.tree(), bytes(pack.content))
 
 
+def outline(faces: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The line on a surface between vertices inside (V,) bool and the others; it crosses the edges that join them.
+
+    Returns ends (N, 2), the vertex inside and the one outside of every edge crossed, and segments (S, 2) from edge to
+    edge, with the inside on their left; None where nothing is crossed.
+    """
+    corners = inside[faces]
+    crossed = corners.any(1) & ~corners.all(1)
+    if not crossed.any():
+        return None
+    corners, triangles = corners[crossed], faces[crossed]
+    row, single = np.arange(len(triangles)), corners.sum(1) == 1
+    alone = (corners == single[:, None]).argmax(1)  # the corner that differs from both others
+    first, after, before = (triangles[row, (alone + k) % 3] for k in range(3))
+    starts = np.where(single[:, None], np.stack([first, after], 1), np.stack([before, first], 1))
+    stops = np.where(single[:, None], np.stack([first, before], 1), np.stack([after, first], 1))
+    ends, segments = np.unique(np.concatenate([starts, stops]), axis=0, return_inverse=True)
+    return ends, segments.reshape(2, -1).T
+
+
+def _ribbon(field: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(2 N, 3) values of a field (V, 3) along the ribbon: N inner borders, N outer ones."""
+    return np.concatenate([(1 - share) * field[ends[:, 0]] + share * field[ends[:, 1]] for share in BORDERS])
+
+
+def _quads(segments: np.ndarray) -> np.ndarray:
+    """(2 S, 3) triangles of a ribbon, counter-clockwise."""
+    (a, b), n = segments.T, segments.max() + 1
+    return np.concatenate([np.stack([a, a + n, b], 1), np.stack([b, a + n, b + n], 1)])
+
+
+_LINE = {
+    "name": "line",
+    "pbrMetallicRoughness": {"baseColorFactor": [0.0, 0.0, 0.0, 1.0], "metallicFactor": 0.0, "roughnessFactor": 1.0},
+    "extensions": {UNLIT: {}},
+}
 _NOTHING = {
     "name": "not shown",
     "alphaMode": "MASK",
     "pbrMetallicRoughness": {"baseColorFactor": [1.0, 1.0, 1.0, 0.0], "metallicFactor": 0.0, "roughnessFactor": 1.0},
     "extensions": {UNLIT: {}},
 }
+
+
+def _shown(number: int, layers: int, *, line: bool = False) -> dict[str, Any]:
+    """The material of a primitive of layer `number`, which its variant shows and the others hide."""
+    own, nothing = layers if line else number, layers + 1
+    shown: dict[str, Any] = {"material": own if number == 0 else nothing}
+    if layers > 1:
+        others = [i for i in range(layers) if i != number]
+        mappings = [{"material": own, "variants": [number]}, {"material": nothing, "variants": others}]
+        shown["extensions"] = {VARIANTS: {"mappings": mappings}}
+    return shown
 
 
 def _material(layer: Layer) -> dict[str, Any]:
@@ -165,13 +220,11 @@ class _Pack:
         self.views: list[dict[str, Any]] = []
         self.accessors: list[dict[str, Any]] = []
 
-    def add(self, array: np.ndarray, target: int | None = None, *, bounds: bool = False, normalized: bool = False) -> int:
+    def add(
+        self, array: np.ndarray, target: int | None = None, *, bounds: bool = False, normalized: bool = False
+    ) -> int:
         """The number of the accessor of `array`, (N,), (N, 3) or (N, 4); `bounds` with the least and the largest."""
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.content), "byteLength": array.nbytes}
-        if target is not None:
-            view["target"] = target
         accessor: dict[str, Any] = {
-            "bufferView": len(self.views),
             "componentType": _TYPES[array.dtype],
             "count": len(array),
             "type": _SHAPES[array.shape[1:]],
@@ -180,10 +233,25 @@ class _Pack:
             accessor |= {"min": np.atleast_1d(array.min(0)).tolist(), "max": np.atleast_1d(array.max(0)).tolist()}
         if normalized:
             accessor["normalized"] = True
-        self.content += array.tobytes() + bytes(-array.nbytes % 4)
-        self.views.append(view)
+        if array.any():  # an accessor without a view holds zeros
+            view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.content), "byteLength": array.nbytes}
+            if target is not None:
+                view["target"] = target
+            accessor["bufferView"] = len(self.views)
+            self.views.append(view)
+            self.content += array.tobytes() + bytes(-array.nbytes % 4)
         self.accessors.append(accessor)
         return len(self.accessors) - 1
+
+    def indices(self, corners: np.ndarray) -> int:
+        """Of triangles (F, 3) or segments (S, 2)."""
+        return self.add(corners.astype(np.uint16 if corners.max() < 2**16 - 1 else np.uint32).ravel(), INDICES)
+
+    def targets(self, deltas: Sequence[np.ndarray]) -> dict[str, Any]:
+        """The entry ``targets`` of a primitive; none where there are no morph targets."""
+        rounded = [np.where(np.abs(each) < STILL, 0, each).astype(np.float32) for each in deltas]
+        found = [{"POSITION": self.add(each, VERTICES, bounds=True)} for each in rounded]
+        return {"targets": found} if found else {}
 
     def tree(self) -> dict[str, Any]:
         return {
@@ -197,5 +265,7 @@ def _container(tree: dict[str, Any], content: bytes) -> bytes:
     """glTF 2.0, section 4: header, JSON chunk filled with spaces, binary chunk."""
     document = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     document += b" " * (-len(document) % 4)
-    chunks = struct.pack("<I4s", len(document), b"JSON") + document + struct.pack("<I4s", len(content), b"BIN\0") + content
+    chunks = (
+        struct.pack("<I4s", len(document), b"JSON") + document + struct.pack("<I4s", len(content), b"BIN\0") + content
+    )
     return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks

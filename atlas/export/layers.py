@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from atlas.atlas import Atlas
-from atlas.export.gltf import Layer
+from atlas.export.gltf import Layer, outline
 from atlas.figures.colours import (
     DIFFERENCE_MAP,
     SPREAD_MAP,
@@ -18,6 +18,8 @@ from atlas.figures.colours import (
 from atlas.motion import face_mask
 from atlas.overlay import MOTION, OUTWARD
 from reconstruction.template import Template
+
+SIGNIFICANT = 0.05  # family-wise error
 
 
 def face_arrays(atlas: Atlas, group: str, reliability: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
@@ -39,7 +41,8 @@ def face_layers(atlas: Atlas, template: Template, group: str) -> list[Layer]:
     """Colourings of a group's standard face: the template's own, then what the atlas says of the group.
 
     Motion and mean place against the reference group, or, of the reference group itself, how much it moves; the spread
-    of the mean expression over people. Every group has the same limits; a layer's name tells what a colour means.
+    of the mean expression over people. Every group has the same limits; a layer's name tells what a colour means. A
+    line runs about vertices whose difference is significant by the family-wise error.
     """
     seen, own = face_mask(template), atlas.overlays[group]
     layers = [Layer("standard face", template.colours, lit=True)]
@@ -50,15 +53,29 @@ def face_layers(atlas: Atlas, template: Template, group: str) -> list[Layer]:
     else:
         for kind, what in ((MOTION, "motion"), (OUTWARD, "mean place outward")):
             limit = symmetric_limit(atlas.overlays[g][kind].difference_mm[seen] for g in atlas.groups)
-            name = f"{what}, {group} minus {atlas.reference}, mm (red: {limit:g}, blue: -{limit:g})"
+            sure = own[kind].p_fwe < SIGNIFICANT
+            legend = (
+                f"red: {limit:g}, blue: -{limit:g}; {'line' if sure[seen].any() else 'nowhere'}: corrected p < 0.05"
+            )
+            name = f"{what}, {group} minus {atlas.reference}, mm ({legend})"
             colours = difference_colours(own[kind].difference_mm, limit)
-            layers.append(_layer(template, name, colours, DIFFERENCE_MAP, -limit, limit))
+            layers.append(_layer(template, name, colours, DIFFERENCE_MAP, -limit, limit, sure))
     limit = upper_limit(atlas.standard_faces[g][None].motion_spread_mm[seen] for g in atlas.groups)
     colours = spread_colours(atlas.standard_faces[group][None].motion_spread_mm, limit)
     name = f"spread of mean expression over people, mm (dark green: {limit:g})"
     return [*layers, _layer(template, name, colours, SPREAD_MAP, 0, limit)]
 
 
-def _layer(template: Template, name: str, colours: np.ndarray, colour_map: str, low: float, high: float) -> Layer:
+def _layer(
+    template: Template,
+    name: str,
+    colours: np.ndarray,
+    colour_map: str,
+    low: float,
+    high: float,
+    sure: np.ndarray | None = None,
+) -> Layer:
+    skin = template.faces[template.skin[template.faces].all(1)]
+    line = None if sure is None else outline(skin, sure)
     note = {"colour_map": colour_map, "low_mm": low, "high_mm": high}
-    return Layer(name, on_surface(template, colours), note=note)
+    return Layer(name, on_surface(template, colours), line=line, note=note)

@@ -12,6 +12,7 @@ from reconstruction.storage import write_atomically
 from reconstruction.template import Template
 
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".vtp", ".usdz")
+WET = ("sclera", "iris", "pupil", "teeth")  # parts that shine
 
 
 @dataclass(frozen=True)

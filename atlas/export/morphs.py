@@ -1,8 +1,8 @@
 """Morph targets of a head: its expressions by name, what its jaw and eyes do, and what leads to another group's face.
 
 Weight 1 of a named expression is its full intensity, or one standard deviation where the template's are not bounded. A
-rotation is a straight way here: weight 1 is the head turned by the full angle, exactly; half of it cuts the corner (1.1
-mm at the chin of a jaw half open, 0.2 mm on an eye that looks half aside). Names are ARKit's where it has one.
+rotation is a straight way here: weight 1 is the head turned by the full angle, exactly; half of it cuts the corner, by
+1.5 mm at most where the jaw is half open and 0.7 mm where an eye looks half aside. Names are ARKit's where it has one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def difference_morphs(
     """For every other group what leads from this group's face to the other's: expression alone, then identity alone.
 
     Expression is changed on this group's identity; identity is the difference of the two neutral faces. With both at
-    weight 1 the face is the other group's, but for how a turned jaw depends on identity (thousandths of a millimetre).
+    weight 1 the face is the other group's, but for how a turned jaw depends on identity, under a tenth of a millimetre.
     """
     own, out = face.expressive(template, space), []
     for group, other in others.items():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.export.gltf import GENERATOR
-from atlas.export.mesh import Mesh
+from atlas.export.mesh import WET, Mesh
 
 
 def comments(extras: Mapping[str, Any]) -> list[str]:
@@ -38,6 +38,6 @@ def mtl(mesh: Mesh) -> bytes:
     text = io.StringIO()
     text.write(f"# {GENERATOR}; colours sRGB\n")
     for name, (_, (r, g, b)) in mesh.of_parts().items():
-        shine, exponent = (0.3, 80) if name in ("sclera", "iris", "pupil", "teeth") else (0.05, 10)
+        shine, exponent = (0.3, 80) if name in WET else (0.05, 10)
         text.write(f"\nnewmtl {name}\nKd {r:.4f} {g:.4f} {b:.4f}\nKs {shine} {shine} {shine}\nNs {exponent}\nillum 2\n")
     return text.getvalue().encode()

@@ -48,8 +48,8 @@ def export_standard_face(
 ) -> Path:
     """Write a group's standard face, mean identity with mean expression, not exaggerated; the suffix decides.
 
-    ``.glb`` adds colourings, morph targets and animations, see `standard_glb`; ``.vtp`` the numbers at every vertex, see
-    `face_arrays`; ``.obj``, ``.ply``, ``.stl`` and ``.usdz`` hold the face alone.
+    ``.glb`` adds colourings, morph targets and animations, see `standard_glb`; ``.vtp`` the numbers at every vertex,
+    see `face_arrays`; ``.obj``, ``.ply``, ``.stl`` and ``.usdz`` hold the face alone.
 
     template, space : those of the atlas
     trajectories : {stimulus: average trajectory of the group}
@@ -110,7 +110,9 @@ def standard_glb(
         factor = exaggeration(differences[2 * number].deltas, seen)
         name = f"towards {other}, expression, {f'exaggerated {factor} times' if factor > 1 else 'not exaggerated'}"
         clips.append(there_and_back(name, morphs, 2 * number, factor, {"exaggeration": factor}))
-    clips += [_trajectory(s, track, morphs, space, atlas.simulated) for s, track in sorted((trajectories or {}).items())]
+    clips += [
+        _trajectory(s, track, morphs, space, atlas.simulated) for s, track in sorted((trajectories or {}).items())
+    ]
     name = f"standard face of {group}"
     about = standard_extras(atlas, template, group)
     return glb(name, vertices, template.faces, face_layers(atlas, template, group), morphs, clips, about)

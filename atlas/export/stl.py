@@ -35,7 +35,7 @@ def printable(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
 
 
 def close_holes(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(V + H, 3) vertices and (F', 3) faces: the surface with each of its H holes closed about the middle of its rim."""
+    """(V + H, 3) vertices and (F', 3) faces: the surface with each of its H holes closed about its rim's middle."""
     edges = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     n = len(vertices)
     backwards = edges[:, 1] * n + edges[:, 0]

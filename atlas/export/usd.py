@@ -1,5 +1,6 @@
 """USDZ, the static face for Apple's viewers, Omniverse and Blender; written by OpenUSD (``pip install usd-core``)."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from atlas.export.gltf import GENERATOR
-from atlas.export.mesh import Mesh
+from atlas.export.mesh import WET, Mesh
 from reconstruction.errors import InputError
 from reconstruction.rendering import srgb_to_linear, vertex_normals
 
+_MIDDAY = 315_576_000  # seconds, 1 January 1980, 12:00 UTC: the first day that a zip file can name
+
 
 def usdz(mesh: Mesh) -> bytes:
-    """A USDZ package: metres, y up, a material a part, the finer vertex colours as ``displayColor`` for those who use it.
+    """A USDZ package: metres, y up, a material a part; the finer colours of vertices are there as ``displayColor``.
 
     Raises
     ------
@@ -37,12 +40,13 @@ def usdz(mesh: Mesh) -> bytes:
         root.GetPrim().SetCustomData({name: _plain(value) for name, value in sorted(mesh.extras.items())})
         _define(stage, mesh)
         stage.GetRootLayer().Save()
+        os.utime(layer, (_MIDDAY, _MIDDAY))  # the package keeps it: the same content is to give the same bytes
         UsdUtils.CreateNewUsdzPackage(str(layer), str(package))
         return package.read_bytes()
 
 
 def _define(stage: Any, mesh: Mesh) -> None:
-    from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
+    from pxr import Gf, Sdf, Tf, UsdGeom, UsdShade, Vt
 
     surface = UsdGeom.Mesh.Define(stage, "/Face/Mesh")
     vertices = mesh.vertices.astype(np.float32)
@@ -56,13 +60,15 @@ def _define(stage: Any, mesh: Mesh) -> None:
     surface.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     colours = Vt.Vec3fArray.FromNumpy(srgb_to_linear(mesh.colours).astype(np.float32))
     surface.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(colours)
-    for name, (triangles, colour) in mesh.of_parts().items():
+    UsdGeom.Scope.Define(stage, "/Face/Materials")
+    for part, (triangles, colour) in mesh.of_parts().items():
+        name = Tf.MakeValidIdentifier(part)
         material = UsdShade.Material.Define(stage, f"/Face/Materials/{name}")
         shader = UsdShade.Shader.Define(stage, f"/Face/Materials/{name}/Surface")
         shader.CreateIdAttr("UsdPreviewSurface")
         linear = srgb_to_linear(255 * colour)
         shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*linear.tolist()))
-        wet = name in ("sclera", "iris", "pupil", "teeth")
+        wet = part in WET
         shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.3 if wet else 0.7)
         shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
         material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")

@@ -14,7 +14,7 @@ _TYPES = {np.dtype(np.float32): "Float32", np.dtype(np.int32): "Int32", np.dtype
 
 
 def vtp(mesh: Mesh) -> bytes:
-    """Points in metres, triangles, ``colours`` (sRGB) and the mesh's arrays at every point; the extras as field data."""
+    """Points in metres, triangles, ``colours`` (sRGB) and the mesh's arrays at every point; extras as field data."""
     n, f = len(mesh.vertices), len(mesh.faces)
     arrays = {"colours": mesh.colours, **mesh.arrays}
     lines = [
