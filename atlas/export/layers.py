@@ -28,7 +28,8 @@ def face_arrays(atlas: Atlas, group: str, reliability: Mapping[str, np.ndarray] 
 
     reliability : {kind: (V,) 0 to 1}, how well the template recovers it, where that is known
     """
-    face, out = atlas.standard_faces[group][None], {}
+    face = atlas.standard_faces[group][None]
+    out: dict[str, np.ndarray] = {}
     for kind, overlay in atlas.overlays[group].items():
         fields = ("mean_mm", "sd_mm", "difference_mm", "low_mm", "high_mm", "effect", "p", "p_fwe", "q")
         out |= {f"{kind}_{name}": getattr(overlay, name) for name in fields}

@@ -26,14 +26,14 @@ from reconstruction.template import Template
 
 
 class Track(Protocol):
-    """An average trajectory: time_s (T,) seconds, motion (T, M) of the motion space, over so many people."""
+    """An average trajectory: time_s (T,) seconds, motion (T, M) of the motion space, people (T,) seen at each time."""
 
     @property
     def time_s(self) -> np.ndarray: ...
     @property
     def motion(self) -> np.ndarray: ...
     @property
-    def people(self) -> int: ...
+    def people(self) -> np.ndarray: ...
 
 
 def export_standard_face(
@@ -119,8 +119,10 @@ def standard_glb(
 
 
 def _trajectory(stimulus: str, track: Track, morphs: list[Morph], space: MotionSpace, simulated: bool) -> Clip:
-    people = f"{track.people} {'simulated people' if simulated else 'people'}"
-    note = {"content": f"average trajectory of {people} before {stimulus}", "people": track.people}
+    least, most = int(np.min(track.people)), int(np.max(track.people))
+    count = f"{most}" if least == most else f"{least} to {most}"
+    people = f"{count} {'simulated people' if simulated else 'people'}"
+    note = {"content": f"average trajectory of {people} before {stimulus}", "people": [least, most]}
     return motion_clip(f"{stimulus}, average of {people}", track.time_s, track.motion, morphs, space, note)
 
 
