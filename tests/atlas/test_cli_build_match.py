@@ -206,7 +206,7 @@ def test_recordings_without_enough_frames_are_left_out_and_said(
 
 
 def test_a_group_of_any_name_has_a_file_name() -> None:
-    assert file_name("bipolar/II ä") == "bipolar-II"
+    assert file_name("bipolar/II ä") == "bipolar-II-ä"
 
 
 def test_videos_are_reconstructed_on_the_way(
