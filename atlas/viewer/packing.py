@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 NEAR_MM = 0.05  # how far a vertex of any face shown may lie from where all directions would put it
+LOOKED_AT = 64  # of many faces, those are looked at whose vertices lie farthest off together
 Packed = dict[str, Any]
 
 
@@ -73,20 +74,14 @@ def motion_basis(directions: np.ndarray, motions: Sequence[np.ndarray]) -> Motio
     low, high = 1, len(axes)
     while low < high:  # the error falls with every direction
         middle = (low + high) // 2
-        rest = shown - shown @ root @ axes[:middle].T @ (back @ axes[:middle].T).T
-        if _farthest_mm(flat, rest) > NEAR_MM:
+        rest = shown @ root
+        rest -= rest @ axes[:middle].T @ axes[:middle]
+        worst = np.argsort((rest**2).sum(1))[-LOOKED_AT:]
+        moved = (flat @ (rest[worst] @ back.T).T).reshape(len(flat) // 3, 3, -1)
+        if 1000 * np.linalg.norm(moved, axis=1).max() > NEAR_MM:
             low = middle + 1
         else:
             high = middle
     axes = axes[:low]
     basis = (flat @ back @ axes.T).T.reshape(low, -1, 3)
     return MotionBasis(basis, axes @ root.T)
-
-
-def _farthest_mm(flat: np.ndarray, motions: np.ndarray) -> float:
-    """The farthest that any vertex moves in any of the motions (n, M), mm."""
-    farthest = 0.0
-    for start in range(0, len(motions), 64):
-        moved = (motions[start : start + 64] @ flat.T).reshape(-1, len(flat) // 3, 3)
-        farthest = max(farthest, float(np.sqrt((moved**2).sum(2).max(initial=0))))
-    return 1000 * farthest

@@ -43,8 +43,8 @@ def write_viewer(
     effects : rows of ``statistics.tsv``, listed and shown where the pointer is
     places : {set: {place: (V,) weights}}, such as ``emoface16``; a vertex belongs to the place that weighs most. A
         quantity of `table` lies in the place of its name, of the set that its family begins with
-    trajectories : {group: {stimulus: average motion over time}}, played where there is one; elsewhere the face goes from neutral to its
-        mean expression and back
+    trajectories : {group: {stimulus: average motion over time}}, played where there is one; elsewhere the face goes
+        from neutral to its mean expression and back
     table : biomarkers of the cohort: words for what the effects name, and means of the groups; of no single person
     reliability : (V,) 0 to 1, of motion at every vertex, NaN where unknown; by default that of the effects' places
 

@@ -65,13 +65,13 @@ def scene(
     if reliability is None:
         reliability = _place_reliability(rows, labels)
     courses = [
-        (number, stimulus, course)
+        (number, stimulus, *_thinned(course))
         for number, group in enumerate(groups)
         for stimulus, course in (trajectories or {}).get(group, {}).items()
         if len(course.time_s) > 1
     ]
     faces = [face_ for group in groups for face_ in atlas.standard_faces[group].values()]
-    basis = motion_basis(space.directions, [*(f.motion for f in faces), *(course.motion for _, _, course in courses)])
+    basis = motion_basis(space.directions, [*(f.motion for f in faces), *(motion for _, _, _, motion in courses)])
     return {
         "version": VERSION,
         "statement": STATEMENT,
@@ -89,7 +89,11 @@ def scene(
             "face": whole(face),
         },
         "directions": [signed(direction) for direction in basis.directions],
-        "trajectories": [_trajectory(*course, basis) for course in courses],
+        "trajectories": [
+            {"group": group, "stimulus": stimulus, "seconds": _values(seconds),
+             "values": signed(motion @ basis.of_motion.T)}
+            for group, stimulus, seconds, motion in courses
+        ],
         "overlays": _overlays(atlas, groups, template, face, words, reliability),
         "first": _first(atlas, groups, face),
         "maps": {name: _map(name) for name in (DIFFERENCE_MAP, SPREAD_MAP, RELIABILITY_MAP)},
@@ -127,15 +131,10 @@ def _group(atlas: Atlas, group: str, template: Template, basis: MotionBasis) -> 
     }
 
 
-def _trajectory(group: int, stimulus: str, course: Trajectory, basis: MotionBasis) -> dict[str, Any]:
+def _thinned(course: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds from the start (K,) and motion (K, M) at `LONGEST` moments at most."""
     keep = np.unique(np.linspace(0, len(course.time_s) - 1, LONGEST).round().astype(int))
-    time_s = np.asarray(course.time_s, float)[keep]
-    return {
-        "group": group,
-        "stimulus": stimulus,
-        "seconds": _values(time_s - time_s[0]),
-        "values": signed(np.asarray(course.motion)[keep] @ basis.of_motion.T),
-    }
+    return np.asarray(course.time_s, float)[keep] - course.time_s[0], np.asarray(course.motion, float)[keep]
 
 
 def _overlays(
@@ -217,7 +216,7 @@ def _effect(
     quantity: Quantity | None,
     labels: Mapping[str, tuple[tuple[str, ...], np.ndarray]],
 ) -> dict[str, Any]:
-    """A row of ``statistics.tsv`` with what it is about: the group compared, the words for it, its place on the face."""
+    """A row of ``statistics.tsv`` with what it is about: the group compared, words for it, its place on the face."""
     contrasts = {f"{group}-{reference}": number for number, group in enumerate(groups)}
     place_set, place = _place(quantity, labels)
     numbers = {

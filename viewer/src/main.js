@@ -199,7 +199,7 @@ function fillPage() {
   if (contrasts.length) $("contrast").value = state.contrast;
   $("between").max = last;
   $("slide").hidden = last < 1;
-  $("stops").append(...atlas.groups.map(({ name }) => make("span", { textContent: name, title: name })));
+  $("stops").append(...atlas.groups.map(({ name }, group) => stop(name, group)));
   for (const [name, yaw] of Object.entries(VIEWS)) {
     const button = make("button", { type: "button", textContent: name });
     button.onclick = () => {
@@ -209,6 +209,14 @@ function fillPage() {
     $("views").append(button);
   }
   $("factor").textContent = factorText(state.exaggeration);
+}
+
+function stop(name, group) {
+  const onclick = () => {
+    $("between").value = group;
+    slideTo(group);
+  };
+  return make("button", { type: "button", textContent: name, title: name, onclick });
 }
 
 function fillPlaces() {

@@ -22,11 +22,11 @@ export function drawPicture(atlas, stage, state, captions, headline) {
     }, []);
   };
   const title = wrap(headline, 30, WIDTH - 2 * MARGIN);
-  const meaning = wrap(overlayMeaning(state.overlay, atlas), 22, WIDTH - 2 * MARGIN - (overlay ? 460 : 0));
+  const meaning = overlay ? wrap(overlayMeaning(state.overlay, atlas), 22, WIDTH - 2 * MARGIN - 460) : [];
   const notes = wrap(footnote(atlas, state), 20, WIDTH - 2 * MARGIN);
   const top = MARGIN + title.length * 40 + 16;
   const below = top + HEADS + 30;
-  const legend = Math.max(70, meaning.length * 30);
+  const legend = overlay ? Math.max(70, meaning.length * 30) : 0;
   canvas.width = WIDTH;
   canvas.height = below + legend + notes.length * 28 + MARGIN;
   context.fillStyle = colour("--page");
@@ -57,7 +57,7 @@ export function drawPicture(atlas, stage, state, captions, headline) {
   });
   context.textAlign = "left";
   if (overlay) drawBar(context, atlas, overlay, below, write);
-  write(meaning, MARGIN + (overlay ? 460 : 0), below, 22, 30);
+  write(meaning, MARGIN + 460, below, 22, 30);
   write(notes, MARGIN, below + legend + 10, 20, 28);
   return canvas;
 }
