@@ -38,7 +38,7 @@ def main() -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("expected Chromium, but there is none; install it: bash scripts/browser.sh")
-    photograph(arguments.viewer, browser).quantize(128).save(arguments.out, optimize=True)
+    photograph(arguments.viewer, browser).save(arguments.out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import "./style.css";
 import { turnable } from "./turning.js";
 import { barTicks, contrastText, factorText, overlayMeaning, overlayTitle } from "./wording.js";
 
-const VIEWS = { "from the front": 0, "three-quarter": 0.61, "in profile": Math.PI / 2 };
+const VIEWS = { front: 0, "three-quarter": 0.61, profile: Math.PI / 2 };
 
 const atlas = new Atlas(JSON.parse($("atlas").textContent));
 const last = atlas.groups.length - 1;
