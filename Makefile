@@ -16,6 +16,7 @@ help: ## List what make can do
 
 setup: $(READY) ## Prepare .venv and the system libraries (idempotent)
 	@bash scripts/system_libraries.sh
+	@$(BIN)/python viewer/bundle.py
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or 3.12 on the PATH; install it: sudo apt-get install python3 python3-venv" >&2; exit 1; }
@@ -30,6 +31,7 @@ demo: setup ## Simulate people, reconstruct, build an atlas, match; open outputs
 	$(BIN)/face-atlas demo --out outputs/demo
 
 test: setup ## Run the tests with coverage
+	@bash scripts/browser.sh
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 test-slow: setup ## Run the tests that need minutes
@@ -57,6 +59,6 @@ pins: setup ## Write requirements*.txt anew from what .venv holds
 	$(BIN)/python scripts/pin_requirements.py
 
 clean: ## Remove .venv, caches and results
-	rm -rf tests/gltf_validator/node_modules
+	rm -rf viewer/node_modules atlas/viewer/shell.html tests/gltf_validator/node_modules
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage outputs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
