@@ -1,7 +1,7 @@
 """Aggregated faces: a recording, then a person, in a few hundred numbers of fixed length.
 
-Everything downstream (standard faces, overlays, encoder, matcher) starts here and never sees a frame again. One
-recording is held at a time.
+Everything downstream (standard faces, overlays, biomarkers, statistics, encoder, matcher) starts here and never sees a
+frame again. One recording is held at a time.
 
 Frame weight: w_t = q_t * (a0 + a_t). q_t is the frame's quality (0..1), a_t its activation: the root mean squared
 displacement over the face, in mm, between the frame's motion and the recording's median motion; a0 = 0.5 mm, so that a
@@ -11,19 +11,23 @@ group.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from atlas.biomarkers import ACTION_UNITS, MEASURES, mean_action_units, measures
-from atlas.cohort import Cohort, check_groups
+from atlas.biomarkers.quantity import Quantity
+from atlas.biomarkers.table import BiomarkerTable
+from atlas.moments import Moments
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
-from reconstruction.sequence import FaceSequence, load
+from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
 
 STILL_MM = 0.5  # a0
+LEAST_QUALITY = 1e-3  # of a valid frame in a covariance, so that a recording without qualities has one
 MIN_FRAMES = 10  # valid frames a recording needs to be used
 FEW_FRAMES = 75  # below this a recording is used with a warning: 15 s at Emoface's 5 frames a second
 LAG_S = 0.2  # speeds are taken over this lag, so that recordings of 5 to 60 frames a second compare
@@ -43,6 +47,8 @@ class RecordingSummary:
     features : (F,) see `feature_names`; NaN where the recording cannot tell
     digest : of the parameters, 16 hex digits, so that a recording can be recognised
     stage : `FaceSequence.stage`, what the parameters come from
+    left_out : {reason: frames} that are not valid
+    biomarkers : (Q,) float64, as the function that `summarise` was given tells; NaN where unknown, empty without one
     """
 
     stimulus: str
@@ -55,15 +61,29 @@ class RecordingSummary:
     digest: str
     simulated: bool
     stage: str = "unknown"
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    biomarkers: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
 class AggregatedFace:
-    """One person: the recordings' summaries, and means over stimuli (equal weight each)."""
+    """One person: the recordings' summaries, and means over stimuli (equal weight each).
+
+    age : years, None where unknown; sex : `F`, `M` or another word, None where unknown
+    extra : the other columns of participants.tsv as text: site, medication, scores
+    """
 
     id: str
     group: str
     recordings: tuple[RecordingSummary, ...]
+    age: float | None = None
+    sex: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the person does not exist: every recording says so."""
+        return all(r.simulated for r in self.recordings)
 
     @property
     def stimuli(self) -> tuple[str, ...]:
@@ -82,29 +102,60 @@ class AggregatedFace:
         """(S,) mean of the recordings' shapes, weighted by valid frames."""
         return np.average([r.shape for r in self.recordings], axis=0, weights=[r.frames_used for r in self.recordings])
 
-    def _over_stimuli(self, name: str, stimulus: str | None) -> np.ndarray:
+    def shares(self, stimulus: str | None = None) -> list[tuple[RecordingSummary, float]]:
+        """The recordings before a stimulus, or all, and what each counts of 1: stimuli alike, and recordings of one."""
         wanted = self.stimuli if stimulus is None else (stimulus,)
-        means = [np.mean([getattr(r, name) for r in self.recordings if r.stimulus == s], axis=0) for s in wanted]
-        return np.mean(means, axis=0)
+        number = Counter(r.stimulus for r in self.recordings)
+        return [(r, 1 / (len(wanted) * number[r.stimulus])) for r in self.recordings if r.stimulus in wanted]
 
     def motion(self, stimulus: str | None = None) -> np.ndarray:
         """(M,) mean motion of one stimulus, or of all, equally weighted."""
-        return self._over_stimuli("mean", stimulus)
+        return np.sum([share * r.mean for r, share in self.shares(stimulus)], axis=0)
 
     def covariance(self, stimulus: str | None = None) -> np.ndarray:
         """(M, M) covariance of motion within recordings; differences between stimuli are not in it."""
-        return self._over_stimuli("covariance", stimulus)
+        return np.sum([share * r.covariance for r, share in self.shares(stimulus)], axis=0)
+
+    def biomarkers(self, stimulus: str) -> np.ndarray:
+        """(Q,) mean over the recordings before a stimulus that know a quantity; NaN where none does."""
+        rows = np.stack([r.biomarkers for r in self.recordings if r.stimulus == stimulus])
+        known = np.isfinite(rows)
+        count = known.sum(0)
+        return np.where(count > 0, np.where(known, rows, 0).sum(0) / np.maximum(count, 1), np.nan)
 
 
-def frame_weights(sequence: FaceSequence, space: MotionSpace) -> np.ndarray:
-    """(T,) float64 weights that sum to 1: quality times softened activation, see the module's head."""
-    motion = space.vectors(sequence)
-    level = np.median(motion[sequence.valid], axis=0)
-    activation = space.displacement_mm(motion - level)
-    weights = np.where(sequence.valid, sequence.quality, 0) * (STILL_MM + activation)
+def biomarker_table(people: Sequence[AggregatedFace], quantities: Sequence[Quantity]) -> BiomarkerTable:
+    """The biomarkers of people whose recordings were summarised with the function that gives `quantities`."""
+    stimuli = tuple(sorted({s for person in people for s in person.stimuli}))
+    values = np.full((len(people), len(stimuli), len(quantities)), np.nan)
+    for i, person in enumerate(people):
+        for stimulus in person.stimuli:
+            values[i, stimuli.index(stimulus)] = person.biomarkers(stimulus)
+    ids, groups = tuple(p.id for p in people), tuple(p.group for p in people)
+    return BiomarkerTable(tuple(quantities), ids, groups, stimuli, values)
+
+
+def frame_weights(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray | None = None) -> np.ndarray:
+    """(T,) float64 weights that sum to 1: quality times softened activation, see the module's head.
+
+    motion : `MotionSpace.vectors` of the sequence, where they are at hand
+    """
+    motion = space.vectors(sequence) if motion is None else motion
+    level = np.median(motion if sequence.valid.all() else motion[sequence.valid], axis=0)
+    amount = STILL_MM + space.displacement_mm(motion - level).astype(np.float64)
+    weights = np.where(sequence.valid, sequence.quality, 0) * amount
     if weights.sum() <= 0:  # no quality given: every valid frame alike
-        weights = np.where(sequence.valid, STILL_MM + activation, 0)
+        weights = np.where(sequence.valid, amount, 0)
     return weights / weights.sum()
+
+
+def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) mean motion weighted by quality and activation, and (M, M) covariance weighted by quality alone.
+
+    Activation would weigh the covariance twice: what moves far is in it by its square already.
+    """
+    quality = np.where(sequence.valid, np.maximum(sequence.quality, LEAST_QUALITY), 0)
+    return frame_weights(sequence, space, motion) @ motion, Moments.of(motion, quality).spread
 
 
 def feature_names(space: MotionSpace, sequence_units: Sequence[str]) -> tuple[str, ...]:
@@ -125,9 +176,15 @@ def template_units(template: Template) -> tuple[str, ...]:
 
 
 def summarise(
-    sequence: FaceSequence, stimulus: str | None, space: MotionSpace, units: Sequence[str]
+    sequence: FaceSequence,
+    stimulus: str | None,
+    space: MotionSpace,
+    units: Sequence[str],
+    biomarkers: Callable[[FaceSequence], np.ndarray] | None = None,
 ) -> RecordingSummary:
     """One recording's summary.
+
+    biomarkers : gives a recording's (Q,) biomarkers
 
     Raises
     ------
@@ -142,12 +199,7 @@ def summarise(
             "or better recording."
         )
     motion = space.vectors(sequence)
-    weights = frame_weights(sequence, space)
-    quality = np.where(sequence.valid, np.maximum(sequence.quality, 1e-3), 0).astype(np.float64)
-    quality /= quality.sum()
-    centred = motion - quality @ motion
-    covariance = (centred * quality[:, None]).T @ centred
-    level = weights @ motion
+    level, covariance = frame_moments(sequence, space, motion)
     found, moved = mean_action_units(sequence), measures(sequence)
     features = np.concatenate(
         [
@@ -172,7 +224,15 @@ def summarise(
         digest=hashlib.sha256(content).hexdigest()[:16],
         simulated=sequence.simulated,
         stage=sequence.stage,
+        left_out=left_out(sequence),
+        biomarkers=np.zeros(0) if biomarkers is None else np.asarray(biomarkers(sequence), np.float64),
     )
+
+
+def left_out(sequence: FaceSequence) -> dict[str, int]:
+    """{reason: frames} that are not valid, in the order of the sequence's reasons."""
+    counts = np.bincount(sequence.reason, minlength=len(sequence.reason_names))
+    return {name: int(n) for name, n in zip(sequence.reason_names[1:], counts[1:], strict=False) if n}
 
 
 def _speeds(sequence: FaceSequence, motion: np.ndarray) -> np.ndarray:
@@ -187,64 +247,3 @@ def _speeds(sequence: FaceSequence, motion: np.ndarray) -> np.ndarray:
     if not whole.any():
         return np.full(motion.shape[1], np.nan)
     return (np.abs(motion[lag:] - motion[:-lag])[whole] / elapsed[whole, None]).mean(0)
-
-
-def aggregate_cohort(
-    cohort: Cohort,
-    template: Template,
-    space: MotionSpace,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[AggregatedFace], list[str], list[str]]:
-    """Aggregated faces of a cohort whose recordings are all parameter files.
-
-    Returns the people; notes on single recordings, which name them and are no part of an atlas; warnings on the whole.
-
-    Raises
-    ------
-    InputError
-        Parameters belong to another template, or a group is left with fewer than two people.
-    """
-    units = template_units(template)
-    people: list[AggregatedFace] = []
-    notes: list[str] = []
-    for number, person in enumerate(cohort.people):
-        summaries = []
-        for recording in person.recordings:
-            try:
-                sequence = load(recording.path)
-            except InputError as error:
-                notes.append(f"{recording.path.name} was left out: {error}")
-                continue
-            sequence.check_template(template)
-            try:
-                summaries.append(summarise(sequence, recording.stimulus, space, units))
-            except InputError as error:
-                notes.append(f"{recording.path.name} was left out: {error}")
-                continue
-        if summaries:
-            people.append(AggregatedFace(person.id, person.group, tuple(summaries)))
-        else:
-            notes.append(f"{person.id} has no usable recording and was left out")
-        if progress:
-            progress(number + 1, len(cohort.people))
-    check_groups(people)
-    few = [r.frames_used for person in people for r in person.recordings if r.frames_used < FEW_FRAMES]
-    warnings = _uneven_stimuli(people)
-    if few:
-        warnings.append(f"{len(few)} recordings have fewer than {FEW_FRAMES} usable frames, the shortest {min(few)}")
-    return people, notes, warnings
-
-
-def _uneven_stimuli(people: Sequence[AggregatedFace]) -> list[str]:
-    """Stimuli that some people lack: their means rest on fewer stimuli than the others'."""
-    stimuli = sorted({s for person in people for s in person.stimuli})
-    out = []
-    for stimulus in stimuli:
-        lacking: dict[str, int] = {}
-        for person in people:
-            if stimulus not in person.stimuli:
-                lacking[person.group] = lacking.get(person.group, 0) + 1
-        if lacking:
-            counts = ", ".join(f"{n} of {group}" for group, n in sorted(lacking.items()))
-            out.append(f"no recording of the stimulus {stimulus} from {counts}; their means rest on the others")
-    return out

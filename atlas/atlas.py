@@ -4,24 +4,26 @@ Holds standard faces, overlays and the matcher: means, spreads and weights over 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from atlas.aggregation import AggregatedFace, feature_names, template_units
+from atlas.averaging import Averaging
 from atlas.biomarkers import ACTION_UNITS, ReliabilityTable
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
 from atlas.features import feature_table, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
 from atlas.overlay import MOTION, Overlay, overlays, reference_group
-from atlas.standard_faces import StandardFace, standard_faces
+from atlas.standard_faces import Faces, standard_faces
+from atlas.trajectories import Trajectory
 from reconstruction.sequence import STATEMENT
 from reconstruction.template import Template
 
-KIND, VERSION = "face-atlas", 1
+KIND, VERSION = "face-atlas", 2
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Atlas:
     """Groups by name throughout.
 
     standard_faces : {group: {stimulus: StandardFace}}; the stimulus None is over all
+    by_sex : {sex: the same} where they were asked for
+    averaging : how they were averaged
+    trajectories : {group: {stimulus: Trajectory}}
     overlays : {group: {kind: Overlay}}
     space : the motion space; `directions` is empty in an atlas that was read from a file
     warnings : on the cohort as a whole; they name nobody
@@ -43,7 +48,7 @@ class Atlas:
     reference: str
     stimuli: tuple[str, ...]
     space: MotionSpace
-    standard_faces: dict[str, dict[str | None, StandardFace]]
+    standard_faces: Faces
     overlays: dict[str, dict[str, Overlay]]
     matcher: Matcher
     evaluation: Evaluation | None
@@ -52,6 +57,9 @@ class Atlas:
     seed: int
     warnings: tuple[str, ...] = ()
     reliability: ReliabilityTable = field(default_factory=ReliabilityTable)
+    averaging: Averaging = field(default_factory=Averaging)
+    by_sex: dict[str, Faces] = field(default_factory=dict)
+    trajectories: dict[str, dict[str, Trajectory]] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -75,6 +83,7 @@ class Atlas:
             "seed": self.seed,
             "reference": self.reference,
             "stimuli": list(self.stimuli),
+            "averaging": asdict(self.averaging),
             "groups": {group: self._group_summary(group) for group in self.groups},
             "matcher": {
                 "coverage": self.matcher.coverage,
@@ -93,11 +102,18 @@ class Atlas:
             "warnings": list(self.warnings),
         }
 
+    def _people_by_sex(self, group: str) -> dict[str, int]:
+        return {sex: faces[group][None].people for sex, faces in self.by_sex.items() if None in faces.get(group, {})}
+
     def _group_summary(self, group: str) -> dict[str, Any]:
         face, overlay = self.standard_faces[group][None], self.overlays[group][MOTION]
         motion = sorted(face.named_motion(self.space).items(), key=lambda item: (-abs(item[1]), item[0]))
         return {
             "people": face.people,
+            "effective_people": _number(face.effective_people),
+            **({} if face.age is None else {"adjusted_to_age": _number(face.age)}),
+            **({"people_by_sex": of_sex} if (of_sex := self._people_by_sex(group)) else {}),
+            "motion_margin_mm": _number(np.median(face.motion_margin_mm)),
             "frames": face.frames,
             "frames_left_out": face.frames_left_out,
             "people_without_stimulus": {
@@ -125,20 +141,26 @@ def build_atlas(
     seed: int = 0,
     warnings: Sequence[str] = (),
     reliability: ReliabilityTable | None = None,
+    averaging: Averaging | None = None,
+    trajectories: Mapping[str, Mapping[str, Trajectory]] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Atlas:
     """An atlas from aggregated people; deterministic in `seed`.
 
     reliability : `template_figures` of the template, where they are known
+    averaging : how standard faces are averaged; trajectories : as `atlas.reading` gives them
     progress : called with (stage, done, of)
 
     Raises
     ------
     InputError
-        The reference group is not among the groups, or the coverage is out of range.
+        The reference group is not among the groups, the coverage is out of range, or people's ages or sexes are not
+        known as the averaging needs them.
     """
     groups = tuple(sorted({person.group for person in people}))
     base = reference_group(groups, reference)
+    averaging = averaging or Averaging()
+    standard = standard_faces(people, template, space, averaging, seed)
     stimuli = stimuli_of(people)
     names = feature_names(space, template_units(template))
     table = feature_table([person.recordings for person in people], names, stimuli)
@@ -167,15 +189,18 @@ def build_atlas(
         reference=base,
         stimuli=stimuli,
         space=space,
-        standard_faces=standard_faces(people, template, space),
+        standard_faces=standard.faces,
         overlays=overlays(people, space, template, base, seed=seed),
         matcher=replace(matcher, cautions=evaluation.cautions, reliability=known),
         evaluation=evaluation,
         evaluation_summary=evaluation.to_json(),
         simulated=simulated,
         seed=seed,
-        warnings=(*warnings, *known.warnings),
+        warnings=(*warnings, *standard.warnings, *known.warnings),
         reliability=known,
+        averaging=averaging,
+        by_sex=standard.by_sex,
+        trajectories={group: dict(of_group) for group, of_group in (trajectories or {}).items()},
     )
 
 

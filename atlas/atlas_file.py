@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from atlas.atlas import KIND, VERSION, Atlas
+from atlas.averaging import Averaging
 from atlas.biomarkers import ReliabilityTable
 from atlas.calibration import Calibration
 from atlas.encoder import FittedEncoder
 from atlas.features import Scaler
 from atlas.matcher import Matcher
 from atlas.motion import MotionSpace
+from atlas.old_atlas import from_version_1
 from atlas.overlay import Overlay
-from atlas.standard_faces import StandardFace
+from atlas.standard_faces import Faces, StandardFace
+from atlas.trajectories import Trajectory
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import read_arrays, take, write_arrays
@@ -36,16 +39,21 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         **{f"encoder/{name}": encoder.weights[name] for name in WEIGHTS},
     }
     faces: list[dict[str, Any]] = []
-    for group, of_group in atlas.standard_faces.items():
-        for stimulus, face in of_group.items():
+    for of_sex in (atlas.standard_faces, *atlas.by_sex.values()):
+        for face in (face for of_group in of_sex.values() for face in of_group.values()):
             scalars, found = _divided(face)
             arrays |= {f"standard/{len(faces)}/{name}": array for name, array in found.items()}
-            faces.append(scalars | {"group": group, "stimulus": stimulus})
+            faces.append(scalars)
     overlay_headers = []
     for number, overlay in enumerate(o for of_group in atlas.overlays.values() for o in of_group.values()):
         scalars, found = _divided(overlay)
         arrays |= {f"overlay/{number}/{name}": array for name, array in found.items()}
         overlay_headers.append(scalars)
+    trajectories = []
+    for number, trajectory in enumerate(t for of_group in atlas.trajectories.values() for t in of_group.values()):
+        scalars, found = _divided(trajectory)
+        arrays |= {f"trajectory/{number}/{name}": array for name, array in found.items()}
+        trajectories.append(scalars)
     header = {
         "statement": STATEMENT,
         "simulated": atlas.simulated,
@@ -62,6 +70,8 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "features": scaler.names,
         "standard_faces": faces,
         "overlays": overlay_headers,
+        "trajectories": trajectories,
+        "averaging": asdict(atlas.averaging),
         "steps": encoder.steps,
         "whole": asdict(atlas.matcher.whole),
         "single": asdict(atlas.matcher.single),
@@ -88,6 +98,8 @@ def load_atlas(path: str | Path) -> Atlas:
     path = path / FILE if path.is_dir() else path
     arrays, header = read_arrays(path, KIND, VERSION)
     try:
+        if header["version"] == 1:
+            arrays, header = from_version_1(arrays, header)
         return _from_file(arrays, header, path)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -130,10 +142,14 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         cautions=tuple(header["cautions"]),
         reliability=reliability,
     )
-    standard: dict[str, dict[str | None, StandardFace]] = {group: {} for group in groups}
+    faces: dict[str | None, Faces] = {None: {group: {} for group in groups}}
     for number, scalars in enumerate(header["standard_faces"]):
-        found = _collected(arrays, f"standard/{number}/")
-        standard[scalars["group"]][scalars["stimulus"]] = StandardFace(**(scalars | found))
+        face = StandardFace(**(scalars | _collected(arrays, f"standard/{number}/")))
+        faces.setdefault(face.sex, {}).setdefault(face.group, {})[face.stimulus] = face
+    trajectories: dict[str, dict[str, Trajectory]] = {}
+    for number, scalars in enumerate(header["trajectories"]):
+        trajectory = Trajectory(**(scalars | _collected(arrays, f"trajectory/{number}/")))
+        trajectories.setdefault(trajectory.group, {})[trajectory.stimulus] = trajectory
     made = [Overlay(**(s | _collected(arrays, f"overlay/{i}/"))) for i, s in enumerate(header["overlays"])]
     return Atlas(
         template=header["template"],
@@ -148,7 +164,10 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
             np.zeros((0, 3, size), np.float32),
             take(arrays, "metric", (size, size), path),
         ),
-        standard_faces=standard,
+        standard_faces=faces[None],
+        by_sex={sex: of_sex for sex, of_sex in faces.items() if sex is not None},
+        averaging=Averaging(**header["averaging"]),
+        trajectories=trajectories,
         overlays={group: {o.kind: o for o in made if o.group == group} for group in groups},
         matcher=matcher,
         evaluation=None,
@@ -160,10 +179,12 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
     )
 
 
-def _divided(item: StandardFace | Overlay) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A dataclass's plain values and its arrays, as float32."""
+def _divided(item: StandardFace | Overlay | Trajectory) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A dataclass's plain values and its arrays: coefficients and mm as float32, times and counts as they are."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
-    arrays = {name: value.astype(np.float32) for name, value in values.items() if isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    if not isinstance(item, Trajectory):
+        arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
 

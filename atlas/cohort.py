@@ -8,28 +8,19 @@ would make the result wrong.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from safetensors import SafetensorError, safe_open
 
-from atlas.participants import MISSING, age_of, read_participants
+from atlas.groups import LEAST_PEOPLE, check_groups
+from atlas.participants import MISSING, age_of, declared_simulated, read_participants, sex_of
 from reconstruction.errors import InputError
 from reconstruction.sequence import KIND, SUFFIX, FaceSequence, save
 from reconstruction.storage import HEADER
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-MIN_PEOPLE = 2  # below this a group has no mean and no spread
-
-
-class HasGroup(Protocol):
-    """A person of a group, however much is known about them."""
-
-    @property
-    def group(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,10 @@ class Recording:
 
 @dataclass(frozen=True)
 class Participant:
-    """One person; `id` as ``sub-<id>``, `age` in years or None, `extra` the other columns as text."""
+    """One person; `id` as ``sub-<id>``, `age` in years or None, `extra` the other columns as text.
+
+    simulated : the person does not exist: participants.tsv says so, or every recording's parameters do
+    """
 
     id: str
     group: str
@@ -58,6 +52,7 @@ class Participant:
     sex: str | None
     recordings: tuple[Recording, ...]
     extra: dict[str, str] = field(default_factory=dict)
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,18 +96,21 @@ def person_of(path: str | Path) -> str | None:
     return found.group(1) if found else None
 
 
-def load_cohort(folder: str | Path, parameters: str | Path | None = None, quality: str | None = None) -> Cohort:
+def load_cohort(
+    folder: str | Path, parameters: str | Path | None = None, quality: str | None = None, least: int = LEAST_PEOPLE
+) -> Cohort:
     """Read a cohort folder.
 
     parameters : folder ``sub-<id>/<stem>.face.safetensors`` of already reconstructed videos, searched where a video
         has no parameter file beside it
+    least : people who are not simulated that a group needs, if it has any
     quality : of reconstruction; what lies in `parameters` and names another one stays a video; None for any
 
     Raises
     ------
     InputError
         There is no usable participants.tsv, a person is listed twice, no recording can be used, parameters belong to
-        several templates, or a group has fewer than two people with recordings.
+        several templates, or a group has too few people with recordings.
     """
     folder = Path(folder)
     table = folder / "participants.tsv"
@@ -134,40 +132,22 @@ def load_cohort(folder: str | Path, parameters: str | Path | None = None, qualit
             warnings.append(f"{identity} has no recording below {folder.name}/{identity} and was left out")
         else:
             extra = {k: v for k, v in row.items() if k not in ("participant_id", "group", "age", "sex") and v}
-            sex = row.get("sex", "")
             people.append(
                 Participant(
                     identity,
                     row["group"],
                     age_of(row.get("age", ""), identity, warnings),
-                    None if sex.lower() in MISSING else sex,
+                    sex_of(row.get("sex", "")),
                     recordings,
                     extra,
+                    declared_simulated(row),
                 )
             )
     for identity in sorted(found):
         warnings.append(f"{identity} has recordings but no row in participants.tsv and was left out")
     people = _drop_unreadable(people, warnings)
-    check_groups(people)
+    check_groups(people, least)
     return Cohort(folder, tuple(people), tuple(warnings))
-
-
-def check_groups(people: Sequence[HasGroup]) -> None:
-    """Raise InputError unless there are two or more groups of two or more people."""
-    counts = Counter(person.group for person in people)
-    small = [f"{group} ({n})" for group, n in sorted(counts.items()) if n < MIN_PEOPLE]
-    if small:
-        raise InputError(
-            f"expected at least {MIN_PEOPLE} people with usable recordings in every group, but {', '.join(small)} "
-            "has fewer; "
-            "add people or take the group out of participants.tsv."
-        )
-    if len(counts) < 2:
-        raise InputError(
-            "expected people of at least two groups, but found "
-            f"{', '.join(sorted(counts)) or 'nobody with a recording'}; "
-            "check the column group of participants.tsv and the sub-* folders."
-        )
 
 
 def reconstruct_videos(
@@ -175,6 +155,7 @@ def reconstruct_videos(
     parameters: str | Path,
     reconstruct: Callable[[Path, Callable[[str, int, int], None]], FaceSequence],
     *,
+    least: int = LEAST_PEOPLE,
     progress: Callable[[int, int, str, str, int, int], None] | None = None,
 ) -> Cohort:
     """Reconstruct what is still video into ``parameters/sub-<id>/<stem>.face.safetensors``; the rest is left as it is.
@@ -183,6 +164,7 @@ def reconstruct_videos(
 
     reconstruct : called with the video and its own progress function (stage, frame, frames), gives the parameters;
         passed in, because nothing in `atlas` touches a pixel
+    least : see `load_cohort`
     progress : called with (recording, recordings, stem, stage, frame, frames)
 
     A video that cannot be used is left out with a warning.
@@ -199,7 +181,7 @@ def reconstruct_videos(
         target = Path(parameters) / person.id / f"{recording.stem}{SUFFIX}"
         try:
             sequence = reconstruct(recording.path, report)
-            if bool(person.extra.get("simulated", "").lower() in ("true", "1", "yes", "simulated")):
+            if person.simulated:
                 sequence = replace(sequence, simulated=True)
             done[recording.path] = save(sequence, target)
         except InputError as error:
@@ -215,7 +197,7 @@ def reconstruct_videos(
         else:
             warnings.append(f"{person.id} has no usable recording and was left out")
     people = _drop_unreadable(people, warnings)
-    check_groups(people)
+    check_groups(people, least)
     return Cohort(cohort.folder, tuple(people), tuple(warnings))
 
 
@@ -248,22 +230,25 @@ def _has_quality(path: Path, quality: str | None) -> bool:
 
 
 def _drop_unreadable(people: list[Participant], warnings: list[str]) -> list[Participant]:
-    """People without the parameter files that cannot be read; refuses a mixture of templates."""
+    """People without the parameter files that cannot be read, simulated where all others say so; refuses a mixture of
+    templates.
+    """
     templates: dict[str, list[str]] = {}
     kept = []
     for person in people:
-        good = []
+        good, exist = [], False
         for recording in person.recordings:
             header = None if recording.is_video else _peek(recording.path)
             if not recording.is_video and header is None:
                 warnings.append(f"{recording.path.name} of {person.id} is no readable {SUFFIX} file and was left out")
                 continue
+            exist |= header is None or header.get("simulated") is not True
             if header is not None:
                 key = f"{header.get('template')} ({str(header.get('template_sha256'))[:8]})"
                 templates.setdefault(key, []).append(recording.path.name)
             good.append(recording)
         if good:
-            kept.append(replace(person, recordings=tuple(good)))
+            kept.append(replace(person, recordings=tuple(good), simulated=person.simulated or not exist))
         else:
             warnings.append(f"{person.id} has no usable recording and was left out")
     if len(templates) > 1:

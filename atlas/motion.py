@@ -41,10 +41,10 @@ class MotionSpace:
         return len(self.names)
 
     def vectors(self, sequence: FaceSequence) -> np.ndarray:
-        """(T, M) float64, the sequence's motion; frames that are not valid are zero, as they are in the sequence."""
+        """(T, M) float32, the sequence's motion; frames that are not valid are zero, as they are in the sequence."""
         joints = [sequence.joint_names.index(name) for name in self.joint_names]
         pose = sequence.pose[:, joints].reshape(len(sequence), -1)
-        return np.concatenate([sequence.expression, pose], 1).astype(np.float64)
+        return np.concatenate([sequence.expression, pose], 1)
 
     def split(self, motion: np.ndarray, template: Template) -> tuple[np.ndarray, np.ndarray]:
         """A motion vector (M,) as expression (E,) and pose (J, 3), both float32; other joints at rest."""
@@ -56,7 +56,7 @@ class MotionSpace:
 
     def displacement_mm(self, motion: np.ndarray) -> np.ndarray:
         """(..., M) coefficients to (...,) mm: root mean squared displacement over the face."""
-        square = np.einsum("...m,mn,...n->...", motion, self.metric, motion)
+        square = np.einsum("...m,...m->...", motion @ self.metric.astype(motion.dtype), motion)
         return np.sqrt(np.maximum(square, 0))
 
     def rms_mm(self, covariance: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """participants.tsv: who is in a cohort, after BIDS (tab-separated, ``n/a`` for missing)."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from reconstruction.errors import InputError
@@ -57,3 +58,16 @@ def age_of(text: str, identity: str, warnings: list[str]) -> float | None:
         warnings.append(f"{identity} has the age {text!r}, which is no number of years; it counts as missing")
         return None
     return age
+
+
+def sex_of(text: str) -> str | None:
+    """`F` or `M` of the usual words for them, another word as it is written, None where it is missing."""
+    word = text.strip().lower()
+    if word in MISSING:
+        return None
+    return {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}.get(word, text.strip())
+
+
+def declared_simulated(row: Mapping[str, str]) -> bool:
+    """Whether a row's column ``simulated`` says that the person does not exist."""
+    return row.get("simulated", "").lower() in ("true", "1", "yes", "simulated")

@@ -10,6 +10,7 @@ from atlas.cli.options import Quality
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
+    from atlas.atlas import Atlas
     from atlas.cohort import Cohort
     from reconstruction.template import Template
 
@@ -31,6 +32,24 @@ def build(
     permutations: Annotated[
         int, typer.Option(help="Shuffles for the p value of the evaluation; 0 for none.", min=0)
     ] = 99,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="People in a standard face: 'equal', or 'poststratified' to the cohort's sexes and ages, so that "
+            "groups of different make-up compare."
+        ),
+    ] = "equal",
+    adjust: Annotated[
+        str | None,
+        typer.Option(help="'age': standard faces at the cohort's mean age, by a linear model.", show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="'sex': standard faces of a group's women and men as well.", show_default=False),
+    ] = None,
+    min_people: Annotated[
+        int, typer.Option(help="People who are not simulated that every group, and every face, needs; 10 or more.")
+    ] = 10,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="The same seed gives the same atlas.", min=0)] = 0,
 ) -> None:
@@ -41,23 +60,23 @@ def build(
     Two things in OUT are personal data: OUT/parameters, and OUT/people.json, which tells how every person was matched
     when held out. The rest rests on groups.
     """
-    from atlas.aggregation import aggregate_cohort
     from atlas.atlas import build_atlas
-    from atlas.atlas_file import FILE, save_atlas
+    from atlas.atlas_file import FILE
+    from atlas.averaging import Averaging
     from atlas.biomarkers import template_figures
     from atlas.cohort import load_cohort, reconstruct_videos
-    from atlas.figures import AtlasPictures
-    from atlas.gallery import write_gallery
+    from atlas.folder import check_folder, write_folder
     from atlas.motion import motion_space
-    from atlas.report import write_report
+    from atlas.reading import read_cohort
     from reconstruction.pipeline import check_quality
     from reconstruction.template import DEFAULT
 
     check_quality(quality)
+    averaging = Averaging(weights, adjust, by, min_people)
     console = make_console()
     parameters = out / "parameters"
-    people = load_cohort(cohort, parameters, quality)
-    check_out(out)
+    people = load_cohort(cohort, parameters, quality, min_people)
+    check_folder(out)
     with recording_bar(console) as bar:
         task = bar.add_task("reading", total=None)
 
@@ -69,52 +88,46 @@ def build(
                 people,
                 parameters,
                 lambda video, progress: _reconstruct(video, template or DEFAULT, quality, seed, progress),
+                least=min_people,
                 progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
             )
         head = _template_of(people, template)
         space = motion_space(head)
-        faces, notes, warnings = aggregate_cohort(people, head, space, lambda done, of: show("aggregate", done, of))
+        reading = read_cohort(
+            people, head, space, least=min_people, progress=lambda done, of: show("aggregate", done, of)
+        )
         atlas = build_atlas(
-            faces,
+            reading.people,
             head,
             space,
             reference=reference,
             coverage=coverage,
             permutations=permutations,
             seed=seed,
-            warnings=warnings,
+            warnings=reading.warnings,
             reliability=template_figures(head),
+            averaging=averaging,
+            trajectories=reading.trajectories,
             progress=show,
         )
         show("write", 0, 0)
-        pictures = AtlasPictures(atlas, head, space)
-        write_gallery(pictures, out)
-        _write_json(out / "atlas.json", atlas.summary())
-        notes = [*people.warnings, *notes]
-        if atlas.evaluation is not None:
-            personal = {"simulated": atlas.simulated, **atlas.evaluation.people_json(), "notes": notes}
-            _write_json(out / "people.json", personal)
-        save_atlas(atlas, out / FILE)
-        report = write_report(atlas, people, out, pictures)
-    for warning in (*notes, *atlas.warnings):
+        report = write_folder(out, atlas, people, reading, head, space)
+    for warning in (*people.warnings, *reading.notes, *atlas.warnings):
         console.print(f"note: {warning}")
+    console.print(f"{out / FILE}: {_told(atlas)}")
+    console.print(f"report: {report}")
+
+
+def _told(atlas: "Atlas") -> str:
+    """An atlas in one line."""
     result = atlas.evaluation_summary
     low, high = result["accuracy_interval"]
     counts = ", ".join(f"{group} {faces[None].people}" for group, faces in atlas.standard_faces.items())
     p = "" if result["p"] is None else f", p = {result['p']:.3f}"
-    console.print(
-        f"{out / FILE}: {'simulated people, ' if atlas.simulated else ''}{counts}; held-out people matched: "
-        f"{result['accuracy']:.0%} ({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})"
+    return (
+        f"{'simulated people, ' if atlas.simulated else ''}{counts}; held-out people matched: {result['accuracy']:.0%} "
+        f"({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})"
     )
-    console.print(f"report: {report}")
-
-
-def check_out(out: Path) -> None:
-    """Raise InputError where `out` cannot be a folder."""
-    from reconstruction.errors import InputError
-
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, but {out} is a file; name another.")
 
 
 def _reconstruct(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
@@ -131,11 +144,3 @@ def _template_of(cohort: "Cohort", template: str | None) -> "Template":
     if template is not None:
         return load_template(template)
     return load_template(load(cohort.people[0].recordings[0].path).template)
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    import json
-
-    from reconstruction.storage import write_atomically
-
-    write_atomically(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

@@ -42,10 +42,11 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
     """
     import sys
 
-    from atlas.cli.build import build, check_out
+    from atlas.cli.build import build
     from atlas.demo import DemoFolder, read_timings, simulate_videos, write_timings
+    from atlas.folder import check_folder
 
-    check_out(out)
+    check_folder(out)
     folder = DemoFolder(out)
     console = make_console()
     timings = read_timings(folder)

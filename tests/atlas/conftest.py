@@ -42,7 +42,8 @@ def aggregated(template: Template, space: MotionSpace) -> Callable[[str, int, in
         out = []
         for person in simulate_people(people, STRONG if effects == "strong" else "none", seed, template):
             films = [(s, simulate_recording(person, s, 8, 10, seed, template)) for s in STIMULI]
-            out.append(AggregatedFace(person.id, person.group, tuple(summarise(f, s, space, units) for s, f in films)))
+            summaries = tuple(summarise(f, s, space, units) for s, f in films)
+            out.append(AggregatedFace(person.id, person.group, summaries, float(person.age), person.sex))
         return out
 
     return make

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atlas.aggregation import aggregate_cohort
-from atlas.atlas import build_atlas
+from atlas.atlas import KIND, VERSION, build_atlas
 from atlas.atlas_file import FILE, load_atlas, save_atlas
+from atlas.averaging import Averaging
 from atlas.cli.build import build
 from atlas.cli.match import check_parameters, match
 from atlas.cohort import load_cohort
 from atlas.gallery import file_name
 from atlas.motion import MotionSpace
+from atlas.reading import read_cohort
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence, load, save
 from reconstruction.storage import read_arrays, write_arrays
@@ -79,8 +80,18 @@ def test_match_without_out_prints_json(built: Path, cohort_folder: Path, capsys:
 def test_an_atlas_reads_back_as_it_was(
     cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
-    people, _, warnings = aggregate_cohort(load_cohort(cohort_folder), template, space)
-    atlas = build_atlas(people, template, space, permutations=0, reference="BD", warnings=warnings)
+    reading = read_cohort(load_cohort(cohort_folder), template, space)
+    people, averaging = reading.people, Averaging("poststratified", "age", "sex")
+    atlas = build_atlas(
+        people,
+        template,
+        space,
+        permutations=0,
+        reference="BD",
+        warnings=reading.warnings,
+        averaging=averaging,
+        trajectories=reading.trajectories,
+    )
     save_atlas(atlas, tmp_path / FILE)
     back = load_atlas(tmp_path)
     assert back.summary() == atlas.summary()
@@ -90,14 +101,23 @@ def test_an_atlas_reads_back_as_it_was(
     np.testing.assert_allclose(back.standard_faces["HC"]["anger"].motion, atlas.standard_faces["HC"]["anger"].motion)
     np.testing.assert_array_equal(back.overlays["HC"]["outward"].p, atlas.overlays["HC"]["outward"].p)
     assert set(back.embeddings) == {"BD", "HC", "MDD"}
+    assert back.averaging == averaging
+    assert set(back.by_sex) == {"F", "M"}
+    for a, b in ((atlas.by_sex["F"]["HC"][None], back.by_sex["F"]["HC"][None]),):
+        assert (b.sex, b.age, b.effective_people) == ("F", a.age, a.effective_people)
+        np.testing.assert_allclose(b.motion_low, a.motion_low, rtol=1e-6)
+    a, b = atlas.trajectories["MDD"]["anger"], back.trajectories["MDD"]["anger"]
+    for name in ("time_s", "motion", "sd", "people"):
+        np.testing.assert_array_equal(getattr(b, name), getattr(a, name))
+        assert getattr(b, name).dtype == getattr(a, name).dtype
 
 
 def test_a_damaged_atlas_is_refused(built: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         load_atlas(tmp_path)
-    arrays, header = read_arrays(built / FILE, "face-atlas", 1)
+    arrays, header = read_arrays(built / FILE, KIND, VERSION)
     header.pop("kind"), header.pop("version"), header.pop("motion")
-    write_arrays(tmp_path / FILE, "face-atlas", 1, arrays, header)
+    write_arrays(tmp_path / FILE, KIND, VERSION, arrays, header)
     with pytest.raises(InputError, match="build it anew"):
         load_atlas(tmp_path)
 
@@ -142,10 +162,11 @@ def test_recordings_without_enough_frames_are_left_out_and_said(
     path = sorted(folder.glob("sub-001/*.face.safetensors"))[0]
     sequence = load(path)
     save(FaceSequence(**{**vars(sequence), "valid": np.zeros(len(sequence), bool)}), path)
-    people, notes, warnings = aggregate_cohort(load_cohort(folder), template, space)
-    assert len(next(p for p in people if p.id == "sub-001").recordings) == 2
-    assert any(w.startswith(f"{path.name} was left out: expected at least 10 frames") for w in notes)
-    assert any("no recording of the stimulus" in w for w in warnings)
+    reading = read_cohort(load_cohort(folder), template, space)
+    assert len(next(p for p in reading.people if p.id == "sub-001").recordings) == 2
+    assert any(w.startswith(f"{path.name} was left out: expected at least 10 frames") for w in reading.notes)
+    assert any("no recording of the stimulus" in w for w in reading.warnings)
+    assert [(u.person, u.frames, u.frames_used) for u in reading.unused] == [("sub-001", len(sequence), 0)]
 
 
 def test_a_group_of_any_name_has_a_file_name() -> None:
@@ -185,7 +206,7 @@ def test_videos_are_reconstructed_on_the_way(
 def test_two_people_a_group_are_enough_to_build_and_never_to_decide(
     cohort_folder: Path, template: Template, space: MotionSpace
 ) -> None:
-    people, _, _ = aggregate_cohort(load_cohort(cohort_folder), template, space)
+    people = read_cohort(load_cohort(cohort_folder), template, space).people
     few = [p for group in ("BD", "HC", "MDD") for p in [q for q in people if q.group == group][:2]]
     atlas = build_atlas(few, template, space, permutations=2)
     assert atlas.evaluation is not None

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from atlas.aggregation import aggregate_cohort
-from atlas.atlas import Atlas, build_atlas
+from atlas.atlas import KIND, VERSION, Atlas, build_atlas
 from atlas.atlas_file import load_atlas, save_atlas
 from atlas.biomarkers import ReliabilityTable, template_figures
 from atlas.cohort import Cohort, load_cohort
 from atlas.figures import AtlasPictures
 from atlas.motion import MotionSpace
+from atlas.reading import read_cohort
 from atlas.report import DemoExtras, RecoveryRow, write_report
 from atlas.report.differences import SHOWN, group_differences
 from atlas.report.extras import match_rows
@@ -68,8 +68,8 @@ def cohort(cohort_folder: Path) -> Cohort:
 
 @pytest.fixture(scope="module")
 def atlas(cohort: Cohort, template: Template, space: MotionSpace) -> Atlas:
-    people, _, warnings = aggregate_cohort(cohort, template, space)
-    return build_atlas(people, template, space, permutations=2, warnings=warnings)
+    reading = read_cohort(cohort, template, space)
+    return build_atlas(reading.people, template, space, permutations=2, warnings=reading.warnings)
 
 
 @pytest.fixture(scope="module")
@@ -188,14 +188,14 @@ def test_an_atlas_keeps_the_qualities_of_its_recordings(atlas: Atlas, template: 
 
 def test_an_atlas_from_before_reliability_still_reads(atlas: Atlas, tmp_path: Path) -> None:
     save_atlas(atlas, tmp_path / "atlas.safetensors")
-    arrays, header = read_arrays(tmp_path / "atlas.safetensors", "face-atlas", 1)
+    arrays, header = read_arrays(tmp_path / "atlas.safetensors", KIND, VERSION)
     del header["reliability"], header["kind"], header["version"]
-    write_arrays(tmp_path / "atlas.safetensors", "face-atlas", 1, arrays, header)
+    write_arrays(tmp_path / "atlas.safetensors", KIND, VERSION, arrays, header)
     assert load_atlas(tmp_path).reliability == ReliabilityTable()
 
 
 def made_match(atlas: Atlas, cohort: Cohort, template: Template, space: MotionSpace) -> list[dict[str, object]]:
-    people, _, _ = aggregate_cohort(cohort, template, space)
+    people = read_cohort(cohort, template, space).people
     return [atlas.matcher.match(p.recordings, p.id, f"sub-new{i}").to_json() for i, p in enumerate(people[:3])]
 
 

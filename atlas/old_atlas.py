@@ -1,0 +1,41 @@
+"""Atlases written by earlier versions, made into what the present one reads; what they do not know is NaN."""
+
+from typing import Any
+
+import numpy as np
+
+from atlas.overlay import MOTION
+
+Arrays = dict[str, np.ndarray]
+_RENAMED = {"motion_mm": "mean_mm", "motion_sd_mm": "sd_mm"}  # of overlays, when there was one kind of them
+_UNKNOWN = {  # arrays of a standard face and what they are as long as
+    "shape_low": "shape",
+    "shape_high": "shape",
+    "motion_low": "motion",
+    "motion_high": "motion",
+    "shape_margin_mm": "shape_spread_mm",
+    "motion_margin_mm": "motion_spread_mm",
+    "frame_spread_mm": "motion_spread_mm",
+}
+
+
+def from_version_1(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Version 1 had no intervals of standard faces, no faces by sex and no trajectories, people of equal weight alone,
+    and of overlays at first the motion only, without p values.
+    """
+    arrays = {_renamed(name): array for name, array in arrays.items()}
+    for number, _ in enumerate(header["standard_faces"]):
+        for name, like in _UNKNOWN.items():
+            arrays[f"standard/{number}/{name}"] = np.full_like(arrays[f"standard/{number}/{like}"], np.nan)
+    overlays = [{"kind": MOTION, **overlay} for overlay in header["overlays"]]
+    for number, _ in enumerate(overlays):
+        for name in ("p", "p_fwe", "q"):
+            unknown = np.full_like(arrays[f"overlay/{number}/mean_mm"], np.nan)
+            arrays.setdefault(f"overlay/{number}/{name}", unknown)
+    faces = [{"effective_people": float(face["people"]), **face} for face in header["standard_faces"]]
+    return arrays, {**header, "standard_faces": faces, "overlays": overlays, "averaging": {}, "trajectories": []}
+
+
+def _renamed(name: str) -> str:
+    folder, _, last = name.rpartition("/")
+    return f"{folder}/{_RENAMED.get(last, last)}" if folder.startswith("overlay/") else name
