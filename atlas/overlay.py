@@ -7,25 +7,35 @@ the mean expression's displacement along the outward normal of the template's me
 expression. Identity, head pose and neck are removed. Both are computed from the motion coefficients' mean and
 covariance, never from vertices over time. The fit's own noise is part of the motion, for every group alike.
 
-People are the unit: group values are means of people's maps, intervals come from resampling people.
+People are the unit: group values are means of people's maps, intervals come from resampling people. Differences are
+adjusted for covariates where these are known; their p values are by permutation of people (`atlas.statistics.maps`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from atlas.aggregation import AggregatedFace
 from atlas.motion import MotionSpace
+from atlas.statistics.clusters import vertex_clusters
+from atlas.statistics.comparison import PERMUTATIONS, Statistics
+from atlas.statistics.contrast import Contrast, contrasts, stream
+from atlas.statistics.design import choose_covariates, make_design
+from atlas.statistics.effect import Effect
+from atlas.statistics.interval import LEVEL, RESAMPLES
+from atlas.statistics.maps import MapDifference, compare_maps
+from atlas.statistics.people import People
+from atlas.statistics.permutation import orders
+from atlas.statistics.places import face_places
+from atlas.statistics.tfce import face_surface
 from reconstruction.errors import InputError
 from reconstruction.rendering import vertex_normals
 from reconstruction.template import Template
 
 REFERENCE = "HC"
 MOTION, OUTWARD = KINDS = ("motion", "outward")
-LEVEL = 0.95
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,14 @@ class Overlay:
     kind : one of `KINDS`
     mean_mm : mean over the group's people
     sd_mm : standard deviation over people
-    difference_mm : mean minus the reference group's mean; positive is more motion, or farther outward
-    low_mm, high_mm : `level` interval of the difference, percentile bootstrap over people
-    effect : Hedges' g, the difference in pooled person-level standard deviations, corrected for small groups
-    p, p_fwe, q : of no difference: each vertex by itself; corrected for their number by the family-wise error and by
-        the false discovery rate
-    people, reference_people : what it rests on
+    difference_mm : mean minus the reference group's mean, adjusted for covariates; positive is more motion, or farther
+        outward
+    low_mm, high_mm : `level` interval of the difference, bootstrap over people (`atlas.statistics.interval`)
+    effect : Hedges' g, the difference in residual person-level standard deviations, corrected for small groups
+    p, p_fwe, q : of no difference, by permutation: each vertex by itself; corrected for their number by threshold-free
+        cluster enhancement and the largest value of every permutation; by the false discovery rate (Benjamini &
+        Hochberg 1995). Vertices outside the face proper (`atlas.motion.face_mask`) are not tested: 1
+    people, reference_people : what means rest on; differences rest on those of them whose covariates are known
     For the reference group itself difference, interval and effect are zero, and every p is one.
     """
 
@@ -84,37 +96,95 @@ def reference_group(groups: Sequence[str], reference: str | None = None) -> str:
     return wanted
 
 
-def overlays(
+@dataclass(frozen=True)
+class OverlaySet:
+    """All overlays of a cohort.
+
+    by_group : {group: {kind: Overlay}}, against the reference, which is one of them
+    by_contrast : {``MDD-BD``: {kind: Overlay}} of every two groups, in the order of `atlas.statistics.contrasts`
+    statistics : clusters of every contrast and kind as rows of ``statistics.tsv``, and warnings
+    """
+
+    by_group: dict[str, dict[str, Overlay]]
+    by_contrast: dict[str, dict[str, Overlay]]
+    statistics: Statistics
+
+
+def overlay_set(
     people: Sequence[AggregatedFace],
     space: MotionSpace,
     template: Template,
     reference: str | None = None,
     *,
+    known: People | None = None,
+    covariates: Sequence[str] | None = None,
+    within: str | None = None,
+    permutations: int = PERMUTATIONS,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
-) -> dict[str, dict[str, Overlay]]:
-    """{group: {kind: Overlay}} for every group; deterministic in `seed`.
+) -> OverlaySet:
+    """Overlays of every group and contrast; deterministic in `seed`, whatever the order of people.
+
+    known : age, sex and so on of the people; None for nothing but their groups
+    covariates, within, permutations, resamples : see `atlas.statistics.compare`
 
     Raises
     ------
     InputError
-        The reference group is not there.
+        The reference group is not there, or the covariates asked for cannot be used.
     """
+    people = sorted(people, key=lambda person: person.id)
     groups = sorted({person.group for person in people})
     base = reference_group(groups, reference)
+    ids, labels = [p.id for p in people], [p.group for p in people]
+    about = (known or People((), ())).about(ids, labels)
     outward = outward_directions(template, space)
     maps = {
-        MOTION: {g: np.stack([space.rms_mm(p.covariance()) for p in people if p.group == g]) for g in groups},
-        OUTWARD: {g: np.stack([p.motion() for p in people if p.group == g]) @ outward.T for g in groups},
+        MOTION: np.stack([space.rms_mm(p.covariance()) for p in people]).astype(np.float64),
+        OUTWARD: np.stack([p.motion() for p in people]) @ outward.T,
     }
-    return {
+    chosen, warnings = choose_covariates(about, covariates)
+    surface, places = face_surface(template), face_places(template)
+    by_contrast: dict[str, dict[str, Overlay]] = {}
+    rows: list[Effect] = []
+    said = list(warnings)
+    for contrast in contrasts(groups, base):
+        design = make_design(about, contrast.tested(about), chosen, contrast.label, within)
+        said += design.warnings
+        shuffles = orders(
+            len(design.kept), permutations, stream(seed, contrast.label, "permutations"), design.blocks
+        )
+        by_contrast[contrast.label] = {}
+        for kind in KINDS:
+            rng = stream(seed, contrast.label, kind)
+            found = compare_maps(maps[kind], design, surface, shuffles, rng, resamples, level)
+            by_contrast[contrast.label][kind] = _overlay(kind, contrast, maps[kind], labels, level, found)
+            rows += vertex_clusters(
+                found, maps[kind], design, contrast, kind, template, surface, places, rng, resamples, level
+            )
+    by_group = {
         group: {
-            kind: _overlay(kind, group, base, maps[kind], resamples, level, np.random.default_rng([seed, number, k]))
-            for k, kind in enumerate(KINDS)
+            kind: _overlay(kind, Contrast(group, base), maps[kind], labels, level, None)
+            if group == base
+            else by_contrast[Contrast(group, base).label][kind]
+            for kind in KINDS
         }
-        for number, group in enumerate(groups)
+        for group in groups
     }
+    statistics = Statistics(tuple(rows), chosen.names, permutations, resamples, seed, tuple(said))
+    return OverlaySet(by_group, by_contrast, statistics)
+
+
+def overlays(
+    people: Sequence[AggregatedFace],
+    space: MotionSpace,
+    template: Template,
+    reference: str | None = None,
+    **options: Any,
+) -> dict[str, dict[str, Overlay]]:
+    """{group: {kind: Overlay}} against the reference; options as `overlay_set` has them."""
+    return overlay_set(people, space, template, reference, **options).by_group
 
 
 def outward_directions(template: Template, space: MotionSpace) -> np.ndarray:
@@ -125,50 +195,26 @@ def outward_directions(template: Template, space: MotionSpace) -> np.ndarray:
 
 def _overlay(
     kind: str,
-    group: str,
-    base: str,
-    maps: dict[str, np.ndarray],
-    resamples: int,
+    contrast: Contrast,
+    maps: np.ndarray,
+    labels: Sequence[str],
     level: float,
-    rng: np.random.Generator,
+    found: MapDifference | None,
 ) -> Overlay:
-    of_group, of_base = maps[group], maps[base]
-    zero, one = np.zeros(of_group.shape[1]), np.ones(of_group.shape[1])
-    difference, low, high, effect, p, p_fwe, q = zero, zero, zero, zero, one, one, one
-    if group != base:
-        difference = of_group.mean(0) - of_base.mean(0)
-        low, high = _interval(of_group, of_base, resamples, level, rng)
-        effect = _hedges(of_group, of_base)
-        p = np.nan_to_num(stats.ttest_ind(of_group, of_base, equal_var=False).pvalue, nan=1.0)
-        p_fwe, q = np.minimum(1, len(p) * p), stats.false_discovery_control(p)
+    """found : None for the reference group itself"""
+    groups = np.array(labels, dtype=object)
+    of_group, of_base = maps[groups == contrast.first], maps[groups == contrast.second]
+    zero, one = np.zeros(maps.shape[1]), np.ones(maps.shape[1])
     arrays = {
-        "mean_mm": of_group.mean(0), "sd_mm": of_group.std(0, ddof=1) if len(of_group) > 1 else zero,
-        "difference_mm": difference, "low_mm": low, "high_mm": high, "effect": effect, "p": p, "p_fwe": p_fwe, "q": q,
-    }  # fmt: skip
-    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
-    return Overlay(kind, group, base, len(of_group), len(of_base), level, **arrays)
-
-
-def _interval(
-    a: np.ndarray, b: np.ndarray, resamples: int, level: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap of mean(a) - mean(b), people resampled within each group, (V,) low and high."""
-
-    def weights(n: int) -> np.ndarray:
-        return (rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n).astype(np.float32)
-
-    of_a, of_b = weights(len(a)), weights(len(b))
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.empty(a.shape[1], np.float32), np.empty(a.shape[1], np.float32)
-    for start in range(0, a.shape[1], 2048):  # a slice of vertices at a time keeps the memory small
-        part = slice(start, start + 2048)
-        low[part], high[part] = np.quantile(of_a @ a[:, part] - of_b @ b[:, part], tails, axis=0)
-    return low, high
-
-
-def _hedges(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(V,) Hedges' g (Hedges 1981): Cohen's d times 1 - 3 / (4 df - 1); zero where nobody moves."""
-    freedom = len(a) + len(b) - 2
-    pooled = np.sqrt((a.var(0) * len(a) + b.var(0) * len(b)) / max(freedom, 1))
-    d = np.divide(a.mean(0) - b.mean(0), pooled, out=np.zeros_like(pooled), where=pooled > 1e-6)
-    return (d * (1 - 3 / (4 * max(freedom, 1) - 1))).astype(np.float32)
+        "mean_mm": of_group.mean(0),
+        "sd_mm": of_group.std(0, ddof=1) if len(of_group) > 1 else zero,
+        "difference_mm": found.difference if found else zero,
+        "low_mm": found.low if found else zero,
+        "high_mm": found.high if found else zero,
+        "effect": found.g if found else zero,
+        "p": found.p if found else one,
+        "p_fwe": found.p_fwe if found else one,
+        "q": found.q if found else one,
+    }
+    as_stored = {name: array.astype(np.float32) for name, array in arrays.items()}
+    return Overlay(kind, contrast.first, contrast.second, len(of_group), len(of_base), level, **as_stored)

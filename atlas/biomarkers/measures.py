@@ -4,11 +4,12 @@ Only valid frames count, and nothing is differentiated across a gap: a step coun
 lie at most one and a half frame intervals apart.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
-import torch
 
 from atlas.biomarkers.action_units import action_units, sided
-from reconstruction.face_model import rotation_matrix
+from reconstruction.camera import rotation_from_axis_angle
 from reconstruction.sequence import FaceSequence
 
 MEASURES: dict[str, str] = {  # name: what it is, with its unit
@@ -24,17 +25,21 @@ LONGEST_BLINK_S = 1.0  # eyes closed for longer are closed, not blinking
 _NOT_FACE = ("AU45", "AU61", "AU62", "AU63", "AU64")  # blinks and gaze have measures of their own
 
 
-def measures(sequence: FaceSequence) -> dict[str, float]:
-    """Every measure in `MEASURES`; NaN where the recording has too few valid frames to tell."""
-    steps, intervals = _steps(sequence)
+def measures(sequence: FaceSequence, units: Mapping[str, np.ndarray] | None = None) -> dict[str, float]:
+    """Every measure in `MEASURES`; NaN where the recording has too few valid frames to tell.
+
+    units : `action_units` of the sequence, where they are known already
+    """
+    steps, intervals = successive(sequence.time_s, sequence.valid, sequence.frame_rate)
     durations, seconds = _blinks(sequence)
-    faces = [intensity for code, intensity in action_units(sequence).items() if code not in _NOT_FACE]
+    units = action_units(sequence) if units is None else units
+    faces = [intensity for code, intensity in units.items() if code not in _NOT_FACE]
     intensities = np.stack(faces, 1) if faces else np.full((len(sequence), 1), np.nan, np.float32)
     changes = np.abs(np.diff(intensities, axis=0))[steps].mean(1) if len(steps) else np.zeros(0)
     return {
         "blink_rate": _ratio(60.0 * len(durations), seconds),
         "blink_duration": float(durations.mean()) if len(durations) else float("nan"),
-        "head_speed": _ratio(head_steps(sequence)[steps].sum(), intervals.sum()) if len(steps) else float("nan"),
+        "head_speed": _ratio(float(head_steps(sequence)[steps].sum()), float(intervals.sum())),
         "gaze_dispersion": _gaze_dispersion(sequence),
         "expressivity": float(intensities[sequence.valid].mean()) if sequence.valid.any() else float("nan"),
         "expression_speed": _ratio(float(changes.sum()), float(intervals.sum())),
@@ -43,17 +48,22 @@ def measures(sequence: FaceSequence) -> dict[str, float]:
 
 def head_steps(sequence: FaceSequence) -> np.ndarray:
     """(T-1,) radians, the angle of the head's rotation from each frame to the next, valid or not."""
-    rotation = rotation_matrix(torch.from_numpy(sequence.pose[:, 0]).double())
+    return turns(sequence.pose[:, 0])
+
+
+def turns(axis_angle: np.ndarray) -> np.ndarray:
+    """(T-1,) radians between successive rotations (T, 3)."""
+    rotation = rotation_from_axis_angle(axis_angle)
     # |A - B| = 2*sqrt(2)*sin(angle/2) for rotations: exact where arccos of a trace loses small angles
-    chord = (rotation[1:] - rotation[:-1]).flatten(1).norm(dim=1).numpy()
+    chord = np.linalg.norm((rotation[1:] - rotation[:-1]).reshape(-1, 9), axis=1)
     return 2 * np.arcsin(np.clip(chord / np.sqrt(8.0), 0, 1))
 
 
-def _steps(sequence: FaceSequence) -> tuple[np.ndarray, np.ndarray]:
+def successive(time_s: np.ndarray, valid: np.ndarray, frame_rate: float) -> tuple[np.ndarray, np.ndarray]:
     """Frames i whose step to i+1 counts, and the steps' seconds."""
-    gaps = np.diff(sequence.time_s)
-    near = (gaps > 0) & (gaps <= 1.5 / sequence.frame_rate)
-    steps = np.flatnonzero(near & sequence.valid[1:] & sequence.valid[:-1])
+    gaps = np.diff(time_s)
+    near = (gaps > 0) & (gaps <= 1.5 / frame_rate)
+    steps = np.flatnonzero(near & valid[1:] & valid[:-1])
     return steps, gaps[steps]
 
 
@@ -69,39 +79,29 @@ def _blinks(sequence: FaceSequence) -> tuple[np.ndarray, float]:
     """
     columns = sided("eyeBlink", sequence.expression_names)
     seconds = float(sequence.valid.sum() / sequence.frame_rate)
-    if not columns:
-        return np.zeros(0), 0.0
-    closure = sequence.expression[:, columns].mean(1)
-    durations: list[float] = []
-    start: int | None = None
-    last = -2
-    for i in np.flatnonzero(sequence.valid):
-        gap = last < 0 or sequence.time_s[i] - sequence.time_s[last] > 1.5 / sequence.frame_rate
-        if start is not None and (gap or closure[i] < OPENED):
-            durations.append(_closed_seconds(sequence, closure, start, last))
-            start = None
-        if start is None and closure[i] > CLOSED:
-            start = int(i)
-        last = int(i)
-    if start is not None:
-        durations.append(_closed_seconds(sequence, closure, start, last))
-    blinks = np.asarray(durations)
+    frames = np.flatnonzero(sequence.valid)
+    if not columns or not len(frames):
+        return np.zeros(0), seconds if columns else 0.0
+    closure = sequence.expression[:, columns].mean(1)[frames]
+    time, near = sequence.time_s[frames], 1.5 / sequence.frame_rate
+    after_gap = np.concatenate([[True], np.diff(time) > near])
+    closed = closure > CLOSED
+    # a frame between the two thresholds goes on with what was before, unless that lies behind a gap
+    decided = np.where(closed | (closure < OPENED) | after_gap, np.arange(len(frames)), 0)
+    blinking = closed[np.maximum.accumulate(decided)]
+    first = np.flatnonzero(blinking & (after_gap | ~np.concatenate([[False], blinking[:-1]])))
+    # a blink's last closed frame is the last one before the next blink starts
+    last_closed = np.maximum.accumulate(np.where(closed, np.arange(len(frames)), 0))
+    last = last_closed[np.append(first[1:], len(frames)) - 1]
+    blinks = time[last] - time[first]
+    for inside, step in ((first, -1), (last, 1)):  # linear between the frames before and after the threshold
+        outside = np.clip(inside + step, 0, len(frames) - 1)
+        gap = np.abs(time[outside] - time[inside])
+        fall = closure[inside] - closure[outside]
+        seen = (outside != inside) & (gap <= near)
+        share = np.divide(closure[inside] - CLOSED, fall, out=np.zeros(len(fall), fall.dtype), where=seen & (fall > 0))
+        blinks = blinks + np.where(seen, gap * share, 0.5 / sequence.frame_rate)
     return blinks[blinks <= LONGEST_BLINK_S], seconds
-
-
-def _closed_seconds(sequence: FaceSequence, closure: np.ndarray, first: int, last: int) -> float:
-    """Seconds above `CLOSED` in frames first..last; closure is taken as linear between neighbouring frames."""
-    above = np.flatnonzero(closure[first : last + 1] > CLOSED) + first
-    begin, end = int(above[0]), int(above[-1])
-    seconds = float(sequence.time_s[end] - sequence.time_s[begin])
-    for inside, outside in ((begin, begin - 1), (end, end + 1)):
-        seen = 0 <= outside < len(closure) and sequence.valid[outside]
-        gap = abs(sequence.time_s[outside] - sequence.time_s[inside]) if seen else np.inf
-        if gap <= 1.5 / sequence.frame_rate:
-            seconds += gap * float((closure[inside] - CLOSED) / (closure[inside] - closure[outside]))
-        else:
-            seconds += 0.5 / sequence.frame_rate
-    return seconds
 
 
 def _gaze_dispersion(sequence: FaceSequence) -> float:

@@ -9,6 +9,7 @@ import pytest
 from atlas.aggregation import AggregatedFace, summarise, template_units
 from atlas.figures import HeadPainter
 from atlas.motion import MotionSpace, motion_space
+from atlas.overlay import overlays
 from atlas.simulation import simulate, simulate_people, simulate_recording
 from reconstruction.template import Template
 
@@ -24,6 +25,14 @@ def small_pictures() -> Iterator[None]:
     """Atlases' heads are drawn small: what they show is tested, not how large, and it saves half the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("atlas.figures.overlays.HeadPainter", partial(HeadPainter, height=90))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_permutations() -> Iterator[None]:
+    """Overlays of an atlas are permuted 49 times: that they are is tested, not how finely."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("atlas.atlas.overlays", partial(overlays, permutations=49))
         yield
 
 
