@@ -1,4 +1,4 @@
-"""Tables of effects for a report: by level, the largest first, with what had been planted where people are simulated."""
+"""Tables of effects for a report: by level, the largest first, with what was planted where people are simulated."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from atlas.cohort import Cohort
 from atlas.statistics import Effect
 
 ALPHA = 0.05  # family-wise error, and false discovery rate
-SHOWN = 8  # rows of a level in the text; the others stand in the appendix
-APPENDIX = 40  # rows of a level there; statistics.tsv holds all
+SHOWN, MOST_SHOWN = 8, 20  # rows of a level in the text; more where more stand; the others are in the appendix
+APPENDIX = 24  # rows of a level there; statistics.tsv holds all
 REACH = 2.0  # standard deviations to either side in the small drawing of a row
 LEVELS = {  # in the order in which a reader wants them
     "unit": "Action units",
@@ -99,13 +99,15 @@ def level_tables(
         if not of_level:
             continue
         rows = [_row(effect, groups, labels, reliability) for effect in of_level]
+        last = max((i + 1 for i, row in enumerate(rows) if row.stands), default=0)
+        shown = min(max(SHOWN, last), MOST_SHOWN)
         out.append(
             LevelTable(
                 level=level,
                 title=LEVELS.get(level, level),
-                first=tuple(rows[:SHOWN]),
-                rest=tuple(rows[SHOWN : SHOWN + APPENDIX]),
-                omitted=max(0, len(rows) - SHOWN - APPENDIX),
+                first=tuple(rows[:shown]),
+                rest=tuple(rows[shown : shown + APPENDIX]),
+                omitted=max(0, len(rows) - shown - APPENDIX),
                 tests=len(rows),
                 standing=sum(row.stands for row in rows),
                 discoveries=sum(effect.q_fdr < ALPHA for effect in of_level),
@@ -118,9 +120,7 @@ def _by_size(effect: Effect) -> tuple[float, str, str]:
     return (-abs(effect.d) if np.isfinite(effect.d) else np.inf, effect.name, effect.contrast)
 
 
-def _row(
-    effect: Effect, groups: Sequence[str], labels: Mapping[str, str], reliability: ReliabilityTable
-) -> EffectRow:
+def _row(effect: Effect, groups: Sequence[str], labels: Mapping[str, str], reliability: ReliabilityTable) -> EffectRow:
     pair = contrasted(effect.contrast, groups)
     point = low = high = None
     if np.isfinite([effect.d, effect.effect, effect.low, effect.high]).all() and effect.effect:

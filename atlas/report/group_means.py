@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from atlas.biomarkers import ACTION_UNITS
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.report.effects import LEVELS
 
 LEVEL = 0.95
-IN_TEXT = ("unit", "measure")  # levels whose means stand in the text; the others' are in the appendix
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class MeansRow:
 
 @dataclass(frozen=True)
 class MeansTable:
-    """Rows of one level, means in the groups' order."""
+    """Rows of one level, means in the groups' order; `in_text` is false of what stands in the appendix."""
 
     level: str
     title: str
@@ -52,22 +52,30 @@ class MeansTable:
 
 
 def means_tables(table: BiomarkerTable, groups: Sequence[str]) -> list[MeansTable]:
-    """Every level's quantities in the table's order, a mean for each group."""
-    of_person = np.array(table.groups)
-    values = table.values
-    out = []
-    for level in (level for level in LEVELS if any(q.level == level for q in table.quantities)):
-        rows = tuple(
-            MeansRow(
-                quantity,
-                tuple(mean_interval(values[of_person == group, i]) for group in groups),
-                agreement(table.by_stimulus[:, :, i], of_person),
-            )
-            for i, quantity in enumerate(table.quantities)
-            if quantity.level == level
+    """Every level's quantities in the table's order, a mean for each group; first what stands in the text."""
+    of_person, values = np.array(table.groups), table.values
+    rows = [
+        MeansRow(
+            quantity,
+            tuple(mean_interval(values[of_person == group, i]) for group in groups),
+            agreement(table.by_stimulus[:, :, i], of_person),
         )
-        out.append(MeansTable(level, LEVELS[level], rows, level in IN_TEXT))
+        for i, quantity in enumerate(table.quantities)
+    ]
+    out = []
+    for in_text in (True, False):
+        for level, title in LEVELS.items():
+            of_level = tuple(r for r in rows if r.quantity.level == level and _in_text(r.quantity) == in_text)
+            if of_level:
+                out.append(
+                    MeansTable(level, title if in_text or level != "unit" else f"{title}, more", of_level, in_text)
+                )
     return out
+
+
+def _in_text(quantity: Quantity) -> bool:
+    """Intensities of action units, and measures."""
+    return quantity.name in ACTION_UNITS or quantity.level == "measure"
 
 
 def mean_interval(values: np.ndarray) -> Mean:

@@ -1,52 +1,9 @@
-"""What was done, for the methods text: what an atlas cannot know of itself, and the references that the text cites."""
+"""References of the methods text: those that are cited are listed, and no more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
-
-
-@dataclass(frozen=True)
-class StatisticsMethods:
-    """Of the effects in the report.
-
-    covariates : of the linear model; permutations, seed : of Freedman and Lane's test; resamples : of the bootstrap
-    surface : whether vertices were tested too, with threshold-free cluster enhancement
-    scores : whose slopes were tested
-    """
-
-    permutations: int
-    resamples: int
-    seed: int
-    covariates: tuple[str, ...] = ()
-    surface: bool = False
-    scores: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Methods:
-    """What was done beyond what the atlas holds.
-
-    post_stratified : variables by which people were weighted; none where they count equally
-    adjusted : variables to whose mean standard faces were adjusted
-    statistics : None where no effects were computed
-    command : how the program was called, without paths
-    """
-
-    post_stratified: tuple[str, ...] = ()
-    adjusted: tuple[str, ...] = ()
-    statistics: StatisticsMethods | None = None
-    command: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Of participants.tsv, that anything was computed with."""
-        used = self.statistics
-        return tuple(
-            dict.fromkeys(
-                (*self.post_stratified, *self.adjusted, *(used.covariates if used else ()), *(used.scores if used else ()))
-            )
-        )
 
 
 @dataclass(frozen=True)
@@ -67,12 +24,13 @@ REFERENCES = {
     ),
     "brier": Reference(
         "Brier 1950",
-        "Brier GW (1950). Verification of forecasts expressed in terms of probability. Monthly Weather Review 78(1), 1–3.",
+        "Brier GW (1950). Verification of forecasts expressed in terms of probability. Monthly Weather Review 78(1), "
+        "1–3.",
     ),
     "currie": Reference(
         "Currie 1968",
-        "Currie LA (1968). Limits for qualitative detection and quantitative determination. Analytical Chemistry 40(3), "
-        "586–593.",
+        "Currie LA (1968). Limits for qualitative detection and quantitative determination. Analytical Chemistry "
+        "40(3), 586–593.",
         "10.1021/ac60259a007",
     ),
     "efron": Reference(
@@ -80,14 +38,20 @@ REFERENCES = {
         "Efron B, Tibshirani RJ (1993). An Introduction to the Bootstrap. Chapman & Hall.",
         "10.1007/978-1-4899-4541-9",
     ),
+    "efron1987": Reference(
+        "Efron 1987",
+        "Efron B (1987). Better bootstrap confidence intervals. Journal of the American Statistical Association "
+        "82(397), 171–185.",
+        "10.1080/01621459.1987.10478410",
+    ),
     "facs": Reference(
         "Ekman et al. 2002",
         "Ekman P, Friesen WV, Hager JC (2002). Facial Action Coding System. Research Nexus, Salt Lake City.",
     ),
     "freedman": Reference(
         "Freedman and Lane 1983",
-        "Freedman D, Lane D (1983). A nonstochastic interpretation of reported significance levels. Journal of Business "
-        "& Economic Statistics 1(4), 292–298.",
+        "Freedman D, Lane D (1983). A nonstochastic interpretation of reported significance levels. Journal of "
+        "Business & Economic Statistics 1(4), 292–298.",
         "10.1080/07350015.1983.10509354",
     ),
     "hedges": Reference(
@@ -96,6 +60,10 @@ REFERENCES = {
         "Educational Statistics 6(2), 107–128.",
         "10.3102/10769986006002107",
     ),
+    "holt": Reference(
+        "Holt and Smith 1979",
+        "Holt D, Smith TMF (1979). Post stratification. Journal of the Royal Statistical Society A 142(1), 33–46.",
+    ),
     "ict": Reference(
         "R. Li et al. 2020",
         "Li R, Bladin K, Zhao Y, et al. (2020). Learning formation of physically-based face attributes. CVPR 2020; "
@@ -103,8 +71,8 @@ REFERENCES = {
     ),
     "flame": Reference(
         "T. Li et al. 2017",
-        "Li T, Bolkart T, Black MJ, Li H, Romero J (2017). Learning a model of facial shape and expression from 4D scans. "
-        "ACM Transactions on Graphics 36(6), 194.",
+        "Li T, Bolkart T, Black MJ, Li H, Romero J (2017). Learning a model of facial shape and expression from 4D "
+        "scans. ACM Transactions on Graphics 36(6), 194.",
         "10.1145/3130800.3130813",
     ),
     "mediapipe": Reference(
@@ -118,11 +86,11 @@ REFERENCES = {
         "Methods 1(1), 30–46.",
         "10.1037/1082-989X.1.1.30",
     ),
-    "nichols": Reference(
-        "Nichols and Holmes 2002",
-        "Nichols TE, Holmes AP (2002). Nonparametric permutation tests for functional neuroimaging: a primer with "
-        "examples. Human Brain Mapping 15(1), 1–25.",
-        "10.1002/hbm.1058",
+    "phipson": Reference(
+        "Phipson and Smyth 2010",
+        "Phipson B, Smyth GK (2010). Permutation P-values should never be zero: calculating exact P-values when "
+        "permutations are randomly drawn. Statistical Applications in Genetics and Molecular Biology 9(1), 39.",
+        "10.2202/1544-6115.1585",
     ),
     "smith": Reference(
         "Smith and Nichols 2009",
@@ -135,10 +103,14 @@ REFERENCES = {
         "Vovk V, Gammerman A, Shafer G (2005). Algorithmic Learning in a Random World. Springer.",
         "10.1007/b106715",
     ),
+    "westfall": Reference(
+        "Westfall and Young 1993",
+        "Westfall PH, Young SS (1993). Resampling-Based Multiple Testing. Wiley.",
+    ),
     "wilson": Reference(
         "Wilson 1927",
-        "Wilson EB (1927). Probable inference, the law of succession, and statistical inference. Journal of the American "
-        "Statistical Association 22(158), 209–212.",
+        "Wilson EB (1927). Probable inference, the law of succession, and statistical inference. Journal of the "
+        "American Statistical Association 22(158), 209–212.",
         "10.1080/01621459.1927.10502953",
     ),
     "winkler": Reference(
@@ -165,6 +137,4 @@ class Citations:
     @property
     def list(self) -> Sequence[tuple[str, Reference]]:
         """What was cited so far, by first author."""
-        return sorted(
-            ((key, REFERENCES[key]) for key in self.cited), key=lambda item: (item[1].whole.lower(), item[0])
-        )
+        return sorted(((key, REFERENCES[key]) for key in self.cited), key=lambda item: (item[1].whole.lower(), item[0]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from atlas.aggregation import FEW_FRAMES, LAG_S, MIN_FRAMES, STILL_MM, AggregatedFace
+from atlas.aggregation import MIN_FRAMES, STILL_MM
 from atlas.atlas import Atlas
 from atlas.atlas_file import FILE
 from atlas.biomarkers.table import BiomarkerTable
@@ -20,17 +20,21 @@ from atlas.cohort import Cohort
 from atlas.evaluation import wilson
 from atlas.figures import AtlasPictures
 from atlas.motion import motion_space
-from atlas.overlay import MOTION, RESAMPLES
+from atlas.overlay import MOTION
+from atlas.person_weights import AGE_BANDS
+from atlas.reading import Reading
 from atlas.report import words
-from atlas.report.effects import ALPHA, REACH, level_tables, planted_effects, planted_rows
+from atlas.report.effects import ALPHA, REACH, contrasted, level_tables, planted_effects, planted_rows
 from atlas.report.extras import DemoExtras, match_rows
 from atlas.report.group_means import means_tables
-from atlas.report.methods import Citations, Methods
+from atlas.report.methods import Citations
 from atlas.report.paper import pdf_of
 from atlas.report.people import participant_flow, table_one
 from atlas.report.pictures import Content, atlas_pictures, data_uri, figure_of
 from atlas.report.provenance import hashes, versions
-from atlas.statistics import Effect
+from atlas.statistics import Statistics
+from atlas.statistics.interval import RESAMPLES
+from atlas.statistics.tfce import EXTENT, HEIGHT
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
@@ -52,14 +56,14 @@ class WrittenReport:
 def write_report(
     atlas: Atlas,
     cohort: Cohort,
-    people: Sequence[AggregatedFace],
+    reading: Reading,
     out: str | Path,
     pictures: AtlasPictures | None = None,
     *,
-    effects: Sequence[Effect] = (),
+    statistics: Statistics | None = None,
     biomarkers: BiomarkerTable | None = None,
     figures: Mapping[str, tuple[Content, str]] | None = None,
-    methods: Methods | None = None,
+    command: str | None = None,
     atlas_file: str | Path | None = None,
     matches: Sequence[Mapping[str, Any]] = (),
     true_groups: Mapping[str, str] | None = None,
@@ -67,12 +71,12 @@ def write_report(
 ) -> WrittenReport:
     """Write ``report.html`` and ``report.pdf`` into the folder `out`.
 
-    cohort, people : that the atlas was built from; no parameter file is read
+    cohort, reading : that the atlas was built from; no parameter file is read
     pictures : of the atlas; drawn with the template of its name where they are not given
-    effects : rows of ``statistics.tsv``; without any, the report says that none were computed
+    statistics : rows of ``statistics.tsv`` and how they were computed; the report says where there are none
     biomarkers : of the same people, for the groups' means
     figures : {name: (PNG or SVG, as bytes or a path, and its words with n, unit and sign)}, shown in this order
-    methods : what was done beyond what the atlas knows; by default nothing
+    command : how the program was called, without paths
     atlas_file : whose hash is told; ``atlas.safetensors`` in `out` where none is named and it is there
     matches : of people who are not in the atlas, as `Match.to_json` gives them; they are shown by their names
     true_groups : {person: group} where they are known
@@ -90,7 +94,10 @@ def write_report(
         head = load_template(atlas.template)
         pictures = AtlasPictures(atlas, head, motion_space(head))
     out = Path(out)
-    done = methods or Methods()
+    atlas_file = out / FILE if atlas_file is None else Path(atlas_file)
+    effects = statistics.effects if statistics else ()
+    scores = tuple(dict.fromkeys(e.contrast for e in effects if contrasted(e.contrast, atlas.groups) is None))
+    used = (*(statistics.covariates if statistics else ()), *scores)
     groups, evaluation = atlas.groups, atlas.evaluation_summary
     planted = planted_effects(cohort) if atlas.simulated else {}
     context: dict[str, Any] = {
@@ -98,14 +105,17 @@ def write_report(
         "statement": STATEMENT,
         "simulated": atlas.simulated,
         "kind": "simulated people" if atlas.simulated else "people",
-        "flow": participant_flow(cohort, people),
-        "table_one": table_one(cohort, people, groups, done.columns),
+        "flow": participant_flow(cohort, reading),
+        "table_one": table_one(reading.people, groups, used),
         "pictures": atlas_pictures(pictures),
         "levels": level_tables(effects, groups, atlas.reliability, biomarkers),
         "planted": planted_rows(planted, effects, groups, atlas.reference) if planted and effects else None,
         "means": means_tables(biomarkers, groups) if biomarkers else [],
         "figures": [figure_of(name, *shown) for name, shown in (figures or {}).items()],
-        "methods": done,
+        "statistics": statistics if effects else None,
+        "scores": scores,
+        "surface": any(effect.level == "vertex-cluster" for effect in effects),
+        "command": command,
         "small_groups": [g for g in groups if atlas.standard_faces[g][None].people < SMALL_GROUP],
         "evaluation": evaluation,
         "right": sum(evaluation["confusion"][group][group] for group in groups),
@@ -114,12 +124,10 @@ def write_report(
         "demo_frames": [(data_uri(content), told) for content, told in demo.frames] if demo else [],
         "template": pictures.template,
         "versions": versions(),
-        "hashes": hashes(
-            pictures.template, atlas.template_sha256, people, out / FILE if atlas_file is None else Path(atlas_file)
-        ),
+        "hashes": hashes(pictures.template, atlas.template_sha256, reading.people, atlas_file),
         "constants": {
-            "still": STILL_MM, "frames": MIN_FRAMES, "few": FEW_FRAMES, "lag": LAG_S, "alpha": ALPHA, "reach": REACH,
-            "resamples": RESAMPLES, "small": SMALL_GROUP,
+            "still": STILL_MM, "frames": MIN_FRAMES, "alpha": ALPHA, "reach": REACH, "resamples": RESAMPLES,
+            "small": SMALL_GROUP, "bands": AGE_BANDS, "extent": EXTENT, "height": HEIGHT,
         },
         "reliability": atlas.reliability,
         "level": atlas.overlays[atlas.reference][MOTION].level,

@@ -1,7 +1,7 @@
 """Who a report is about: from the list of participants to the frames used, and what is known of the people.
 
-Written from the table of participants and the aggregated faces: no parameter file is read again. Nobody is named, for a
-report may be shared.
+Written from the table of participants and what came out of reading the cohort: no parameter file is read again. Nobody
+is named, for a report may be shared.
 """
 
 from collections import Counter
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas.aggregation import AggregatedFace
-from atlas.cohort import Cohort, Participant
+from atlas.cohort import Cohort
 from atlas.participants import MISSING, read_participants
+from atlas.reading import Reading
 
 COLUMNS = ("site", "medication")  # of participants.tsv, told beside age and sex where they are there
-SEXES = {"f": "women", "w": "women", "m": "men"}  # by the first letter
+SEXES = {"F": "women", "M": "men"}
 MOST_VALUES = 8  # a column of words with more different ones is no category; its values are not shown
-ALL = "all"
+TOO_FEW = "in a recording with too few usable ones"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class GroupFlow:
 
     listed : in participants.tsv; recorded : with a recording that can be read; people : in the atlas
     recordings, recordings_used : of the people recorded
-    frames, frames_used : of the recordings used; left_out : {reason: frames}
+    frames, frames_used : of all recordings that can be read; what is usable in a recording that is not used does not
+        count as used
+    left_out : {reason: frames}, the most frequent first
     """
 
     group: str
@@ -60,71 +63,63 @@ class Characteristic:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def participant_flow(cohort: Cohort, people: Sequence[AggregatedFace]) -> ParticipantFlow:
-    """Counts by group; people : those in the atlas."""
+def participant_flow(cohort: Cohort, reading: Reading) -> ParticipantFlow:
+    """Counts by group."""
     rows = read_participants(cohort.folder / "participants.tsv", [])
     listed = Counter(row["group"] for row in rows.values() if row["group"].lower() not in MISSING)
     groups = sorted({*listed, *cohort.groups})
     return ParticipantFlow(
         listed=len(rows),
         without_group=len(rows) - listed.total(),
-        groups=tuple(_flow(group, listed[group], cohort, people) for group in groups),
+        groups=tuple(_flow(group, listed[group], cohort, reading) for group in groups),
     )
 
 
-def _flow(group: str, listed: int, cohort: Cohort, people: Sequence[AggregatedFace]) -> GroupFlow:
+def _flow(group: str, listed: int, cohort: Cohort, reading: Reading) -> GroupFlow:
     recorded = cohort.of_group(group)
-    used = [r for person in people if person.group == group for r in person.recordings]
+    used = [r for person in reading.people if person.group == group for r in person.recordings]
+    unused = [r for r in reading.unused if r.group == group]
     left_out: Counter[str] = Counter()
-    for recording in used:
+    for recording in (*used, *unused):
         left_out.update(recording.left_out)
+    left_out[TOO_FEW] += sum(r.frames_used for r in unused)
     return GroupFlow(
         group=group,
         listed=listed,
         recorded=len(recorded),
-        people=sum(person.group == group for person in people),
+        people=sum(person.group == group for person in reading.people),
         recordings=sum(len(person.recordings) for person in recorded),
         recordings_used=len(used),
-        frames=sum(r.frames for r in used),
+        frames=sum(r.frames for r in (*used, *unused)),
         frames_used=sum(r.frames_used for r in used),
-        left_out=dict(sorted(left_out.items(), key=lambda item: (-item[1], item[0]))),
+        left_out={reason: n for reason, n in sorted(left_out.items(), key=lambda item: (-item[1], item[0])) if n},
     )
 
 
 def table_one(
-    cohort: Cohort, people: Sequence[AggregatedFace], groups: Sequence[str], columns: Sequence[str] = ()
+    people: Sequence[AggregatedFace], groups: Sequence[str], columns: Sequence[str] = ()
 ) -> list[Characteristic]:
     """Table 1: the people in the atlas by group, and all of them; no tests, as groups' characteristics need none.
 
     columns : of participants.tsv that the analysis used; shown beside `COLUMNS`, where they are there
     """
-    inside = {person.id for person in people}
-    known = [person for person in cohort.people if person.id in inside]
-    parts = [*([p for p in known if p.group == group] for group in groups), known]
+    parts = [*([p for p in people if p.group == group] for group in groups), list(people)]
     stimuli = sorted({s for person in people for s in person.stimuli})
-    recorded = [[p for p in people if group in (ALL, p.group)] for group in (*groups, ALL)]
     out = [
         _numbers("Age, years", parts, lambda person: person.age),
-        _categories("Sex", parts, lambda person: None if person.sex is None else _sex(person.sex)),
+        _categories("Sex", parts, lambda person: None if person.sex is None else SEXES.get(person.sex, person.sex)),
     ]
-    for column in dict.fromkeys((*COLUMNS, *(c for c in columns if c not in ("age", "sex")))):
-        if any(column in person.extra for person in known):
+    for column in dict.fromkeys((*COLUMNS, *columns)):
+        if column not in ("age", "sex") and any(column in person.extra for person in people):
             out.append(_column(column, parts))
-    counts = [
-        (f"before {stimulus}", tuple(str(sum(stimulus in p.stimuli for p in part)) for part in recorded))
-        for stimulus in stimuli
-    ]
+    counts = [(f"before {s}", tuple(str(sum(s in p.stimuli for p in part)) for part in parts)) for s in stimuli]
     return [*out, Characteristic("People recorded", tuple(counts))]
 
 
-def _sex(text: str) -> str:
-    return SEXES.get(text.lower()[:1], text)
-
-
-def _column(column: str, parts: Sequence[Sequence[Participant]]) -> Characteristic:
+def _column(column: str, parts: Sequence[Sequence[AggregatedFace]]) -> Characteristic:
     """A column of participants.tsv: as numbers where all that is known of it are numbers, else as categories."""
 
-    def words(person: Participant) -> str | None:
+    def words(person: AggregatedFace) -> str | None:
         value = person.extra.get(column, "")
         return None if value.lower() in MISSING else value
 
@@ -143,7 +138,7 @@ def _is_number(text: str) -> bool:
 
 
 def _numbers(
-    name: str, parts: Sequence[Sequence[Participant]], of: Callable[[Participant], float | None]
+    name: str, parts: Sequence[Sequence[AggregatedFace]], of: Callable[[AggregatedFace], float | None]
 ) -> Characteristic:
     found = [[value for person in part if (value := of(person)) is not None] for part in parts]
     rows = [("mean (SD)", tuple(_mean_sd(values) for values in found))]
@@ -157,7 +152,7 @@ def _mean_sd(values: Sequence[float]) -> str:
 
 
 def _categories(
-    name: str, parts: Sequence[Sequence[Participant]], of: Callable[[Participant], str | None]
+    name: str, parts: Sequence[Sequence[AggregatedFace]], of: Callable[[AggregatedFace], str | None]
 ) -> Characteristic:
     found = [[value for person in part if (value := of(person)) is not None] for part in parts]
     values = sorted(set(found[-1]))
@@ -174,7 +169,7 @@ def _share(count: int, of: int) -> str:
 
 
 def _unknown(
-    parts: Sequence[Sequence[Participant]], found: Sequence[Sequence[object]]
+    parts: Sequence[Sequence[AggregatedFace]], found: Sequence[Sequence[object]]
 ) -> list[tuple[str, tuple[str, ...]]]:
     """The row of people of whom it is not known."""
     return [("not known", tuple(str(len(part) - len(values)) for part, values in zip(parts, found, strict=True)))]

@@ -12,6 +12,7 @@ from atlas.figures.bars import difference_bar, spread_bar
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
 from atlas.overlay import MOTION
+from atlas.report.words import number, signed
 from reconstruction.errors import InputError
 
 Content = bytes | str | Path  # of a figure: a PNG or SVG file's bytes, or where it lies
@@ -135,5 +136,6 @@ def _where(drawn: AtlasPictures, group: str) -> str:
     reference = group == atlas.reference
     values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
-    told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in _PLACES]
+    write = number if reference else signed
+    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in _PLACES]
     return ", ".join(told) + " mm"
