@@ -79,10 +79,9 @@ def _flow(group: str, listed: int, cohort: Cohort, reading: Reading) -> GroupFlo
     recorded = cohort.of_group(group)
     used = [r for person in reading.people if person.group == group for r in person.recordings]
     unused = [r for r in reading.unused if r.group == group]
-    left_out: Counter[str] = Counter()
-    for recording in (*used, *unused):
-        left_out.update(recording.left_out)
-    left_out[TOO_FEW] += sum(r.frames_used for r in unused)
+    left_out: Counter[str] = Counter({TOO_FEW: sum(r.frames_used for r in unused)})
+    for reasons in (*(r.left_out for r in used), *(r.left_out for r in unused)):
+        left_out.update(reasons)
     return GroupFlow(
         group=group,
         listed=listed,
@@ -90,7 +89,7 @@ def _flow(group: str, listed: int, cohort: Cohort, reading: Reading) -> GroupFlo
         people=sum(person.group == group for person in reading.people),
         recordings=sum(len(person.recordings) for person in recorded),
         recordings_used=len(used),
-        frames=sum(r.frames for r in (*used, *unused)),
+        frames=sum(r.frames for r in used) + sum(r.frames for r in unused),
         frames_used=sum(r.frames_used for r in used),
         left_out={reason: n for reason, n in sorted(left_out.items(), key=lambda item: (-item[1], item[0])) if n},
     )
