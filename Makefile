@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench pins clean
+.PHONY: help setup demo test test-slow figures-baseline lint format bench pins clean
 
 # The first Python of a version that all dependencies have wheels for.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## List what make can do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Prepare .venv and the system libraries (idempotent)
 	@bash scripts/system_libraries.sh
@@ -34,6 +34,9 @@ test: setup ## Run the tests with coverage
 
 test-slow: setup ## Run the tests that need minutes
 	$(BIN)/python -m pytest -m slow
+
+figures-baseline: setup ## Draw the figures that tests compare with anew; look at them before you commit them
+	$(BIN)/python -m pytest -q tests/atlas/test_figure_baselines.py --write-figures
 
 lint: setup ## Style, types, and which package may import which
 	$(BIN)/ruff check .

@@ -48,12 +48,12 @@ def write_gallery(pictures: AtlasPictures, out: str | Path) -> list[Path]:
         path = out / "overlays" / f"{name}.glb"
         colours = pictures.difference_colours(group)
         written.append(write_mesh(path, vertices, template.faces, colours, extras=difference))
-        for folder, content in (
+        for folder, sheet in (
             ("standard-faces", standard_sheet(pictures, [group])),
             ("overlays", overlay_sheet(pictures, [group])),
         ):
             path = out / folder / f"{name}.png"
-            write_atomically(path, content)
+            write_atomically(path, sheet.png())
             written.append(path)
     return [*written, *write_sheets(pictures, out / "figures")]
 

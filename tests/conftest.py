@@ -17,6 +17,10 @@ from reconstruction.video_writer import VideoWriter
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-figures", action="store_true", help="draw the figures that tests compare with anew")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """``shared_data("video/single_face.mp4")``: that file's path; skips the test where it is absent."""

@@ -1,7 +1,19 @@
 """Pictures of an atlas: standard faces, biomarker overlays, spread; with their scales, the same bytes every time."""
 
+from atlas.figures.collection import atlas_figures, write_figures
 from atlas.figures.heads import VIEWS, HeadPainter, png
 from atlas.figures.overlays import AtlasPictures
+from atlas.figures.page import AtlasFigure, write_figure
 from atlas.figures.sheets import write_sheets
 
-__all__ = ["VIEWS", "AtlasPictures", "HeadPainter", "png", "write_sheets"]
+__all__ = [
+    "VIEWS",
+    "AtlasFigure",
+    "AtlasPictures",
+    "HeadPainter",
+    "atlas_figures",
+    "png",
+    "write_figure",
+    "write_figures",
+    "write_sheets",
+]

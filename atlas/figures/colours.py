@@ -3,7 +3,7 @@
 Limits are shared by all groups, so that the same colour is the same number of millimetres everywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -26,7 +26,8 @@ def upper_limit(values: Iterable[np.ndarray]) -> float:
 
 
 def _limit(values: list[np.ndarray], percentile: float) -> float:
-    largest = float(np.percentile(np.concatenate([v.ravel() for v in values]), percentile)) if values else 0.0
+    known = np.concatenate([np.zeros(1), *(v[np.isfinite(v)] for v in values)])
+    largest = float(np.percentile(known[1:], percentile)) if len(known) > 1 else 0.0
     if largest <= _SMALLEST_MM:
         return _SMALLEST_MM
     step = 10 ** (np.floor(np.log10(largest)) - 1)
@@ -53,3 +54,20 @@ def on_surface(template: Template, colours: np.ndarray) -> np.ndarray:
     A face without eyes is hard to read, and a map on an eyeball would show gaze, which has a measure of its own.
     """
     return np.where(template.skin[:, None], colours, template.colours).astype(np.uint8)
+
+
+_GROUPS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)  # Okabe and Ito
+_REFERENCE = "#6b6b6b"
+
+
+def group_colours(groups: Sequence[str], reference: str) -> dict[str, str]:
+    """A colour for every group, grey for the reference; a seventh starts the palette again."""
+    others = [group for group in groups if group != reference]
+    return {reference: _REFERENCE} | {group: _GROUPS[i % len(_GROUPS)] for i, group in enumerate(others)}

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from atlas.figures.bars import DPI, INK, figure_png
+from atlas.figures.page import DPI, INK, figure_png
 
 _BAR, _SIDE, _GRID = "#4c78a8", "#222222", "#dddddd"
 _COLOURS = ("#1f4e79", "#b0563b", "#6a8f3c")

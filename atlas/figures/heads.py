@@ -4,10 +4,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from contourpy import LineType, contour_generator
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from reconstruction.rendering import Renderer, look_at_camera
+from reconstruction.rendering import Renderer, in_camera, look_at_camera
 from reconstruction.template import Template
 
 VIEWS = {"front": 0.0, "three-quarter": np.deg2rad(35.0), "profile": np.deg2rad(90.0)}  # yaw, radians
@@ -19,7 +20,7 @@ SKIN_LIGHT = (0.42, 0.68)  # ambient, intensity
 MAP_LIGHT = (0.80, 0.22)  # light shading: the form shows, the colours stay readable
 LINE = (35, 35, 35)
 _OVERSAMPLING = 2  # rendered larger and averaged down, against jagged edges
-_SMALLEST_ISLAND = 60  # pixels of the large picture; smaller pieces of a mask are dots, not areas
+HATCH, HATCH_SHARE = (120, 120, 120), 0.75
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class HeadPainter:
         colours: np.ndarray | None = None,
         view: str = "front",
         outline: np.ndarray | None = None,
+        dashed: np.ndarray | None = None,
+        hatched: np.ndarray | None = None,
     ) -> np.ndarray:
         """One head, (H, W, 3) uint8 sRGB on white.
 
@@ -46,45 +49,97 @@ class HeadPainter:
         colours : (V, 3) uint8 sRGB that mean something, drawn under even light; the template's own under a key light
             where none are given
         view : one of `VIEWS`
-        outline : (V,) bool; a dark line is drawn round the areas where it holds
+        outline, dashed : (V,) 0 to 1; a solid and a thinner dashed line run where they pass 0.5, on the skin
+        hatched : (V,) 0 to 1; grey stripes cover the skin where it is above 0.5
         """
-        height = self.height * _OVERSAMPLING
-        width = round(self.height * _FRAME) * _OVERSAMPLING
-        renderer = Renderer(width, height)
-        camera_matrix, camera_from_head = look_at_camera(vertices, width, height, VIEWS[view])
-        ambient, intensity = SKIN_LIGHT if colours is None else MAP_LIGHT
-        shown = self.template.colours if colours is None else colours
-        faces = self.template.faces
-        rgb, depth = renderer.render(
-            vertices,
-            faces,
-            shown,
-            camera_matrix,
-            camera_from_head,
-            background=PAPER,
-            ambient=ambient,
-            intensity=intensity,
-        )
-        if outline is not None and outline.any():
-            flat = np.repeat(np.where(outline, 255, 0)[:, None], 3, 1).astype(np.uint8)
-            mask, _ = renderer.render(
-                vertices, faces, flat, camera_matrix, camera_from_head, background=(0, 0, 0), ambient=1.0, intensity=0.0
-            )
-            rgb = np.where(_edge(mask[..., 0] > 127, depth > 0)[..., None], np.array(LINE, np.uint8), rgb)
-        size = round(WIDTHS[view] * self.height * _FRAME), self.height
-        left = width // 2 - size[0] * _OVERSAMPLING // 2
-        large = Image.fromarray(rgb[:, left : left + size[0] * _OVERSAMPLING])
-        return np.asarray(large.resize(size, Image.Resampling.BOX))
+        size, camera_matrix, camera_from_head = self._camera(vertices, view)
+        renderer = Renderer(*size)
+
+        def render(colours: np.ndarray, paper: tuple[int, int, int], ambient: float, intensity: float) -> np.ndarray:
+            return renderer.render(
+                vertices, self.template.faces, colours, camera_matrix, camera_from_head,
+                background=paper, ambient=ambient, intensity=intensity,
+            )[0]  # fmt: skip
+
+        light = SKIN_LIGHT if colours is None else MAP_LIGHT
+        rgb = render(self.template.colours if colours is None else colours, PAPER, *light)
+        if any(field is not None for field in (outline, dashed, hatched)):
+            fields = [np.zeros(len(vertices)) if f is None else f for f in (outline, dashed, hatched)]
+            shown = render(np.round(255 * np.clip(np.stack(fields, 1), 0, 1)).astype(np.uint8), (0, 0, 0), 1.0, 0.0)
+            skin = render(np.repeat(255 * self.template.skin[:, None], 3, 1).astype(np.uint8), (0, 0, 0), 1.0, 0.0)
+            rgb = self._annotated(rgb, shown, skin[..., 0] > 127)
+        width, left = self._frame(view)
+        large = Image.fromarray(rgb[:, left : left + width * _OVERSAMPLING])
+        return np.asarray(large.resize((width, self.height), Image.Resampling.BOX))
+
+    def fields(self, vertices: np.ndarray, values: np.ndarray, view: str = "front") -> np.ndarray:
+        """(H, W, K) 0 to 1: K values (V, K) of 0 to 1 between the vertices, in the picture of `vertices`; 0 off it."""
+        size, camera_matrix, camera_from_head = self._camera(vertices, view)
+        renderer, (width, left) = Renderer(*size), self._frame(view)
+        out = []
+        for first in range(0, values.shape[1], 3):  # three fit into the channels of a picture
+            part = np.zeros((len(vertices), 3), np.uint8)
+            some = values[:, first : first + 3]
+            part[:, : some.shape[1]] = np.round(255 * np.clip(some, 0, 1))
+            rgb, _ = renderer.render(
+                vertices, self.template.faces, part, camera_matrix, camera_from_head,
+                background=(0, 0, 0), ambient=1.0, intensity=0.0,
+            )  # fmt: skip
+            large = Image.fromarray(rgb[:, left : left + width * _OVERSAMPLING])
+            out.append(np.asarray(large.resize((width, self.height), Image.Resampling.BOX))[..., : some.shape[1]] / 255)
+        return np.concatenate(out, 2)
+
+    def place(self, points: np.ndarray, vertices: np.ndarray, view: str = "front") -> np.ndarray:
+        """(K, 2) pixels, x right and y down, of points (K, 3) in the picture of `vertices`; hidden ones too."""
+        _, camera_matrix, camera_from_head = self._camera(vertices, view)
+        seen = in_camera(points, camera_from_head)
+        pixels = (seen / seen[:, 2:] @ camera_matrix.T)[:, :2] + 0.5
+        return (pixels - (self._frame(view)[1], 0)) / _OVERSAMPLING
+
+    def _camera(self, vertices: np.ndarray, view: str) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+        size = round(self.height * _FRAME) * _OVERSAMPLING, self.height * _OVERSAMPLING
+        return size, *look_at_camera(vertices, *size, VIEWS[view])
+
+    def _frame(self, view: str) -> tuple[int, int]:
+        """Width of a picture, and how many columns of the large one lie left of it."""
+        width = round(WIDTHS[view] * self.height * _FRAME)
+        return width, round(self.height * _FRAME) * _OVERSAMPLING // 2 - width * _OVERSAMPLING // 2
+
+    def _annotated(self, rgb: np.ndarray, fields: np.ndarray, skin: np.ndarray) -> np.ndarray:
+        """The large picture with lines and stripes; fields (H, W, 3) of outline, dashed and hatched, 0 to 255."""
+        unit = self.height * _OVERSAMPLING / 880  # a pixel of the large picture of a head of 440
+        rows, columns = np.indices(skin.shape)
+        striped = ((rows + columns) % (14 * unit) < 5 * unit) & skin & (fields[..., 2] > 127)
+        rgb = np.where(striped[..., None], HATCH_SHARE * np.array(HATCH) + (1 - HATCH_SHARE) * rgb, rgb)
+        picture = Image.fromarray(np.round(rgb).astype(np.uint8))
+        pen = ImageDraw.Draw(picture)
+        inside = ndimage.binary_erosion(skin, iterations=2)  # the outermost pixels are half background
+        for line in _contours(fields[..., 1], inside, 40 * unit):
+            for dash in _dashes(line, 13 * unit, 10 * unit):
+                pen.line([*map(tuple, dash)], LINE, max(1, round(3 * unit)), "curve")
+        solid = _contours(fields[..., 0], inside, 40 * unit)
+        for colour, width in ((PAPER, 8), (LINE, 4)):  # a pale casing: dark lines show on dark colours too
+            for line in solid:
+                pen.line([*map(tuple, line)], colour, max(1, round(width * unit)), "curve")
+        return np.asarray(picture)
 
 
-def _edge(mask: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """(H, W) bool: a line of some three pixels along the inside of the mask's areas, not along the head's own edge."""
-    pieces, n = ndimage.label(mask)
-    large = np.flatnonzero(np.bincount(pieces.ravel(), minlength=n + 1) >= _SMALLEST_ISLAND)
-    mask = np.isin(pieces, large[large > 0])
-    covered = ndimage.binary_erosion(covered)  # the outermost pixels are half background
-    inner = ndimage.binary_erosion(mask | ~covered, iterations=3, border_value=1)
-    return mask & ~inner & ndimage.binary_erosion(covered, iterations=2)
+def _contours(field: np.ndarray, inside: np.ndarray, shortest: float) -> list[np.ndarray]:
+    """Lines (K, 2), x and y in pixels, where a field (H, W) of 0 to 255 passes the middle inside the mask."""
+    smooth = ndimage.gaussian_filter(field.astype(float), 1.5)
+    generator = contour_generator(z=np.ma.masked_where(~inside, smooth), line_type=LineType.Separate)
+    lines = (np.asarray(line) for line in generator.lines(127.5))
+    return [line for line in lines if np.linalg.norm(np.diff(line, axis=0), axis=1).sum() >= shortest]
+
+
+def _dashes(line: np.ndarray, on: float, off: float) -> list[np.ndarray]:
+    """A line (K, 2) cut into dashes of `on` pixels, `off` apart."""
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    out = []
+    for start in np.arange(0, along[-1], on + off):
+        stops = np.concatenate([[start], along[(along > start) & (along < start + on)], [min(start + on, along[-1])]])
+        out.append(np.stack([np.interp(stops, along, line[:, axis]) for axis in (0, 1)], 1))
+    return out
 
 
 def strip(pictures: list[np.ndarray], gap: int = 12) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from atlas.figures.bars import DPI, INK, figure_png
+from atlas.figures.page import DPI, INK, figure_png
 from reconstruction.sequence import STATEMENT, FaceSequence
 from reconstruction.verdict import WORDS, percent
 

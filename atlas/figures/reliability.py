@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from atlas.figures.bars import DPI, INK, figure_png
 from atlas.figures.colours import DIFFERENCE_MAP
+from atlas.figures.page import DPI, INK, figure_png
 
 ROW, TOP, FOOT, GAP = 0.2, 2.1, 1.75, 1.95  # inches
 MOST = 0.4  # of a range: all leaks above have the same colour

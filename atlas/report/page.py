@@ -30,7 +30,7 @@ from atlas.report.group_means import means_tables
 from atlas.report.methods import Citations
 from atlas.report.paper import pdf_of
 from atlas.report.people import participant_flow, table_one
-from atlas.report.pictures import Content, atlas_pictures, data_uri, figure_of
+from atlas.report.pictures import SHOWN_ANYWAY, Content, atlas_pictures, data_uri, figure_of
 from atlas.report.provenance import hashes, versions
 from atlas.statistics import Statistics
 from atlas.statistics.interval import RESAMPLES
@@ -75,7 +75,8 @@ def write_report(
     pictures : of the atlas; drawn with the template of its name where they are not given
     statistics : rows of ``statistics.tsv`` and how they were computed; the report says where there are none
     biomarkers : of the same people, for the groups' means
-    figures : {name: (PNG or SVG, as bytes or a path, and its words with n, unit and sign)}, shown in this order
+    figures : {name: (PNG or SVG, as bytes or a path, and its words with n, unit and sign)}, shown in this order but for those that
+        the page draws itself
     command : how the program was called, without paths
     atlas_file : whose hash is told; ``atlas.safetensors`` in `out` where none is named and it is there
     matches : of people who are not in the atlas, as `Match.to_json` gives them; they are shown by their names
@@ -111,7 +112,7 @@ def write_report(
         "levels": level_tables(effects, groups, atlas.reliability, biomarkers),
         "planted": planted_rows(planted, effects, groups, atlas.reference) if planted and effects else None,
         "means": means_tables(biomarkers, groups) if biomarkers else [],
-        "figures": [figure_of(name, *shown) for name, shown in (figures or {}).items()],
+        "figures": [figure_of(n, *shown) for n, shown in (figures or {}).items() if n not in SHOWN_ANYWAY],
         "statistics": statistics if effects else None,
         "scores": scores,
         "surface": any(effect.level == "vertex-cluster" for effect in effects),

@@ -16,6 +16,7 @@ from atlas.report.words import number, signed
 from reconstruction.errors import InputError
 
 Content = bytes | str | Path  # of a figure: a PNG or SVG file's bytes, or where it lies
+SHOWN_ANYWAY = ("standard-faces", "overlays-motion", "spread", "expressions")  # figures that the page draws itself
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

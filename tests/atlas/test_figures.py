@@ -2,16 +2,17 @@
 
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from atlas.atlas import Atlas, build_atlas
-from atlas.figures import VIEWS, AtlasPictures, HeadPainter, png, write_sheets
-from atlas.figures.bars import difference_bar, sheet
+from atlas.figures import VIEWS, AtlasPictures, HeadPainter, png, write_figure, write_sheets
+from atlas.figures.bars import difference_bar
 from atlas.figures.colours import difference_colours, on_surface, spread_colours, symmetric_limit, upper_limit
-from atlas.figures.sheets import difference_label, overlay_sheet
+from atlas.figures.sheets import difference_label, overlay_sheet, sheet, spread_sheet
 from atlas.motion import MotionSpace
 from reconstruction.template import Template
 
@@ -76,6 +77,32 @@ def test_map_colours_stay_readable(template: Template) -> None:
         assert np.abs(np.median(middle, axis=0) - wanted).max() < 25
 
 
+def test_a_dashed_line_is_shorter_and_stripes_cover_only_their_area(template: Template) -> None:
+    painter = HeadPainter(template)
+    white = np.full((len(template.colours), 3), 255, np.uint8)
+    chin = (template.v_template[:, 1] < template.landmarks68(template.v_template)[8, 1] + 0.02).astype(float)
+    bare, solid, dashed, striped = (
+        painter.draw(template.v_template, white, **{name: chin} if name else {}).astype(int)
+        for name in ("", "outline", "dashed", "hatched")
+    )
+    marks = [(picture < bare - 60).any(2) for picture in (solid, dashed, striped)]
+    assert 20 < marks[1].sum() < 0.6 * marks[0].sum()
+    rows = np.flatnonzero(marks[2].any(1))
+    line = np.flatnonzero(marks[0].any(1)).min()
+    assert rows.min() >= line - 3
+    assert 0.1 < marks[2][line + 5 :].sum() / (bare[line + 5 :] < 254).all(2).sum() < 0.6
+
+
+def test_points_are_placed_where_they_are_drawn(template: Template) -> None:
+    painter = HeadPainter(template, height=200)
+    tip = template.landmarks68(template.v_template)[30]
+    near = (np.linalg.norm(template.v_template - tip, axis=1) < 0.006).astype(float)
+    for view in VIEWS:
+        field = painter.fields(template.v_template, near[:, None], view)[..., 0]
+        drawn = np.argwhere(field > 0.5).mean(0)[::-1]
+        assert np.abs(painter.place(tip[None], template.v_template, view)[0] - drawn).max() < 3
+
+
 def test_an_outline_surrounds_an_area_and_not_the_head(template: Template) -> None:
     painter = HeadPainter(template)
     white = np.full((len(template.colours), 3), 255, np.uint8)
@@ -94,7 +121,8 @@ def test_limits_are_shared_and_the_reference_group_is_blank(pictures: AtlasPictu
     surface = template.part("skin")
     assert pictures.difference_colours("HC")[surface].min() > 240
     assert pictures.difference_colours("MDD")[surface].min() < 200
-    assert difference_label(pictures) == "mm more motion in the group than HC"
+    assert difference_label(pictures) == "mm more motion in BD or MDD than HC"
+    assert difference_label(pictures, "outward") == "mm outward in BD or MDD relative to HC"
     assert not (pictures.difference("MDD") == pictures.standard("MDD")).all()
     assert pictures.expressive("HC", "surprise") is None
     assert np.abs(pictures.expressive("HC", "happiness").astype(int) - pictures.neutral("HC")).max() > 100
@@ -104,28 +132,40 @@ def test_sheets_are_the_same_bytes_twice_and_hold_no_date(
     pictures: AtlasPictures, atlas: Atlas, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
     first = write_sheets(pictures, tmp_path / "a")
-    second = write_sheets(AtlasPictures(atlas, template, space), tmp_path / "b")
-    assert [p.name for p in first] == ["standard-faces.png", "overlays.png", "spread.png", "expressions.png"]
-    for a, b in zip(first, second, strict=True):
-        assert a.read_bytes() == b.read_bytes()
-        with Image.open(a) as opened:
-            assert not set(opened.info) - {"dpi"}
-            assert opened.width > 300
+    names = ["standard-faces", "overlays-motion", "overlays-outward", "spread", "expressions", "stimuli"]
+    assert [p.name for p in first] == [f"{name}{suffix}" for name in names for suffix in (".png", ".svg")]
+    again = AtlasPictures(atlas, template, space)
+    for figure in (overlay_sheet(again, again.compared), spread_sheet(again, again.atlas.groups)):
+        for path in write_figure(figure, tmp_path / "b"):
+            assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
+    for a in first:
+        if a.suffix == ".png":
+            with Image.open(a) as opened:
+                assert not set(opened.info) - {"dpi"}
+                assert opened.width > 300
+        else:
+            root = ElementTree.fromstring(a.read_text())
+            assert root.tag.endswith("svg")
+            assert len([e for e in root.iter() if e.tag.endswith("image")]) > 8
+            assert "date>" not in a.read_text()
+            assert "simulated people" in next(e.text for e in root.iter() if e.tag.endswith("description"))
 
 
 def test_the_reference_group_has_a_sheet_of_its_own_motion(pictures: AtlasPictures) -> None:
-    with Image.open(io.BytesIO(overlay_sheet(pictures, ["HC"]))) as alone:
+    with Image.open(io.BytesIO(overlay_sheet(pictures, ["HC"]).png())) as alone:
         colours = np.asarray(alone.convert("RGB")).reshape(-1, 3).astype(int)
     assert (colours[:, 1] > colours[:, 0] + 40).sum() > 200  # green: no difference, an amount
 
 
 def test_a_sheet_leaves_empty_places_empty() -> None:
-    black = np.zeros((40, 30, 3), np.uint8)
-    with Image.open(io.BytesIO(sheet(["a", "b"], {"x": [black, None], "y": [None, black]}, "t", "c"))) as opened:
-        picture = np.asarray(opened.convert("L"))
-    assert (picture[84:124, 110:140] < 10).all()
-    assert (picture[84:124, 140:170] == 255).all()
-    assert (picture[124:164, 140:170] < 10).all()
+    black = np.zeros((300, 240, 3), np.uint8)
+    drawn = sheet("s", "t", "c", ["a", "b"], {"x": [black, None], "y": [None, black]}, alt="squares")
+    with Image.open(io.BytesIO(drawn.png())) as opened:
+        picture = np.asarray(opened.convert("L")) < 10
+    top, left = np.argwhere(picture)[np.argwhere(picture)[:, 1] > 110].min(0)
+    for row, column, filled in ((0, 0, True), (0, 1, False), (1, 0, False), (1, 1, True)):
+        place = picture[top + 300 * row : top + 300 * (row + 1), left + 240 * column : left + 240 * (column + 1)]
+        assert place.all() if filled else not place.any()
 
 
 def test_pictures_and_bars_are_png_without_dates() -> None:

@@ -270,10 +270,12 @@ def test_figures_are_shown_with_their_words(write: Callable[..., str], pictures:
     shown = {
         "units": (png(pictures.standard("HC")), "mm more in MDD than HC; n 4 and 4"),
         "regions": (drawing, "share in %, <n 4>"),
+        "spread": (drawing, "which the page shows anyway"),
     }
     page = Page(write(tmp_path, figures=shown))
     assert [i["src"].split(";")[0] for i in page.images if i["alt"] == "share in %, <n 4>"] == ["data:image/svg+xml"]
-    assert "mm more in MDD than HC; n 4 and 4 Simulated people." in page.text
+    assert "mm more in MDD than HC; n 4 and 4. Simulated people." in page.text
+    assert "shows anyway" not in page.text
     assert page.text.index("n 4 and 4") < page.text.index("share in %")
     with pytest.raises(InputError, match="as PNG or SVG, but it is neither"):
         write(tmp_path, figures={"x": (b"GIF89a", "x")})
