@@ -75,8 +75,8 @@ def write_report(
     pictures : of the atlas; drawn with the template of its name where they are not given
     statistics : rows of ``statistics.tsv`` and how they were computed; the report says where there are none
     biomarkers : of the same people, for the groups' means
-    figures : {name: (PNG or SVG, as bytes or a path, and its words with n, unit and sign)}, shown in this order but for those that
-        the page draws itself
+    figures : {name: (PNG or SVG, as bytes or a path, and its words with n, unit and sign)}, shown in this order but
+        for those that the page draws itself
     command : how the program was called, without paths
     atlas_file : whose hash is told; ``atlas.safetensors`` in `out` where none is named and it is there
     matches : of people who are not in the atlas, as `Match.to_json` gives them; they are shown by their names
