@@ -11,7 +11,7 @@ from atlas.figures import AtlasPictures
 from atlas.gallery import write_gallery
 from atlas.motion import MotionSpace
 from atlas.reading import Reading
-from atlas.report import write_report
+from atlas.report import WrittenReport, write_report
 from reconstruction.errors import InputError
 from reconstruction.storage import write_atomically
 from reconstruction.template import Template
@@ -21,8 +21,8 @@ SUMMARY, PEOPLE = "atlas.json", "people.json"
 
 def write_folder(
     out: Path, atlas: Atlas, cohort: Cohort, reading: Reading, template: Template, space: MotionSpace
-) -> Path:
-    """Write an atlas and what is drawn from it into the folder `out`; returns the report's path.
+) -> WrittenReport:
+    """Write an atlas and what is drawn from it into the folder `out`; returns where the report lies.
 
     ``people.json``, how everyone was matched when held out, is personal data; the rest rests on groups.
     """
@@ -33,7 +33,7 @@ def write_folder(
         notes = [*cohort.warnings, *reading.notes]
         _write_json(out / PEOPLE, {"simulated": atlas.simulated, **atlas.evaluation.people_json(), "notes": notes})
     save_atlas(atlas, out / FILE)
-    return write_report(atlas, cohort, out, pictures)
+    return write_report(atlas, cohort, reading, out, pictures)
 
 
 def check_folder(out: Path) -> None:

@@ -16,19 +16,20 @@ NOTE = "# Exact versions that were tested together; pyproject.toml has the range
 
 
 def closure(requirements: list[str]) -> dict[str, str]:
-    """Distribution name to installed version, for these requirements and theirs."""
+    """Distribution name to installed version, for these requirements, the extras they name, and theirs."""
     pins: dict[str, str] = {}
-    todo = [Requirement(text).name for text in requirements]
+    seen: set[tuple[str, str]] = set()
+    todo = [Requirement(text) for text in requirements]
     while todo:
-        name = canonicalize_name(todo.pop())
-        if name in pins:
-            continue
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
         distribution = metadata.distribution(name)
         pins[name] = distribution.version.split("+")[0]  # a local build tag such as +cpu is the machine's, not ours
-        for text in distribution.requires or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                todo.append(requirement.name)
+        for extra in ("", *wanted.extras):
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                found = [Requirement(text) for text in distribution.requires or []]
+                todo += [r for r in found if r.marker is None or r.marker.evaluate({"extra": extra})]
     return pins
 
 

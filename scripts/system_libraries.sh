@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The libraries that wheels expect from the system: open3d libusb, EGL and X11; pyrender EGL with Mesa; OpenCV libGL and glib.
+# The libraries that wheels expect from the system: open3d libusb, EGL and X11; pyrender EGL with Mesa; OpenCV libGL and glib;
+# weasyprint pango and harfbuzz.
 # Fast when they are there. Missing: installed as root on Debian and Ubuntu, else named in one line to copy.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
@@ -13,6 +14,9 @@ declare -A package_of=(
     [libX11.so.6]=libx11-6
     [libudev.so.1]=libudev1
     [libidn2.so.0]=libidn2-0
+    [libpango-1.0.so.0]=libpango-1.0-0
+    [libpangoft2-1.0.so.0]=libpangoft2-1.0-0
+    [libharfbuzz-subset.so.0]=libharfbuzz-subset0
 )
 found=$(ldconfig -p 2>/dev/null || true)
 missing=()

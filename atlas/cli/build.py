@@ -112,10 +112,10 @@ def build(
         )
         show("write", 0, 0)
         report = write_folder(out, atlas, people, reading, head, space)
-    for warning in (*people.warnings, *reading.notes, *atlas.warnings):
+    for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
         console.print(f"note: {warning}")
     console.print(f"{out / FILE}: {_told(atlas)}")
-    console.print(f"report: {report}")
+    console.print(f"report: {report.html}")
 
 
 def _told(atlas: "Atlas") -> str:

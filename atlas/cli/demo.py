@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas.cli.command_line import command_line
 from atlas.cli.console import make_console
 from atlas.cli.progress import recording_bar
 
@@ -187,10 +188,15 @@ def _report(
     true_groups: dict[str, str],
     timings: dict[str, tuple[float, str]],
 ) -> Path:
-    from atlas.atlas_file import load_atlas
+    from atlas.aggregation import biomarker_table
+    from atlas.atlas_file import FILE, load_atlas
+    from atlas.biomarkers.recording import face_parts, recording_biomarkers
     from atlas.cohort import load_cohort
-    from atlas.demo import planted_effects, recovery
+    from atlas.demo import recovery
+    from atlas.motion import motion_space
+    from atlas.reading import read_cohort
     from atlas.report import DemoExtras, write_report
+    from atlas.statistics import compare, contrasts, people_of
     from reconstruction.sequence import load
     from reconstruction.template import load_template
 
@@ -209,10 +215,34 @@ def _report(
             "face-atlas build people --out atlas",
             "face-atlas match atlas VIDEO.mp4",
         ],
-        planted=planted_effects(),
     )
     atlas = load_atlas(folder.atlas)
-    return write_report(atlas, cohort, folder.out, matches=matches, true_groups=true_groups, demo=extras)
+    parts = face_parts(template, motion_space(template))
+    reading = read_cohort(cohort, template, parts.space, biomarkers=lambda s: recording_biomarkers(s, parts))
+    table = biomarker_table(reading.people, parts.quantities)
+    found = compare(
+        table,
+        people_of(cohort),
+        contrasts(atlas.groups, atlas.reference),
+        seed=atlas.seed,
+        reliability=atlas.reliability,
+    )
+    written = write_report(
+        atlas,
+        cohort,
+        reading,
+        folder.out,
+        statistics=found,
+        biomarkers=table,
+        command=command_line("demo", out=folder.out),
+        atlas_file=folder.atlas / FILE,
+        matches=matches,
+        true_groups=true_groups,
+        demo=extras,
+    )
+    for note in written.notes:
+        make_console().print(f"note: {note}")
+    return written.html
 
 
 def _frames(folder: "DemoFolder", groups: dict[str, str], template: "Template") -> list[tuple[bytes, str]]:

@@ -1,7 +1,7 @@
 """What a report tells beyond an atlas: matches of new people, and what only the demonstration knows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from atlas.matcher import INCONCLUSIVE
@@ -33,14 +33,12 @@ class DemoExtras:
     timings : (stage, seconds, what was done)
     frames : (PNG, caption) of video frames with the fitted mesh
     commands : the commands that do the same step by step
-    planted : {group: {quantity: d}}, what was planted in the simulated people
     """
 
     timings: Sequence[tuple[str, float, str]]
     frames: Sequence[tuple[bytes, str]]
     recovery: Sequence[RecoveryRow]
     commands: Sequence[str]
-    planted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def match_rows(

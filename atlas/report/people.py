@@ -1,52 +1,41 @@
-"""What a report says about the people: who took part, which frames were used, and each person's biomarkers.
+"""Who a report is about: from the list of participants to the frames used, and what is known of the people.
 
-Reads the cohort's parameter files once. Nobody is named: a report may be shared.
+Written from the table of participants and what came out of reading the cohort: no parameter file is read again. Nobody
+is named, for a report may be shared.
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.aggregation import MIN_FRAMES, UNKNOWN
-from atlas.biomarkers import mean_action_units, measures
-from atlas.cohort import Cohort, Participant
+from atlas.aggregation import AggregatedFace
+from atlas.cohort import Cohort
 from atlas.participants import MISSING, read_participants
-from reconstruction.errors import InputError
-from reconstruction.sequence import load
+from atlas.reading import Reading
 
-
-@dataclass(frozen=True)
-class PersonSummary:
-    """One person in numbers.
-
-    recordings, recordings_used : with enough usable frames
-    frames, frames_used : of the recordings used; left_out : {reason: frames}
-    values : {action unit or measure: mean over stimuli, each the mean of its recordings}; NaN where unknown
-    """
-
-    group: str
-    age: float | None
-    sex: str | None
-    recordings: int
-    recordings_used: int
-    frames: int
-    frames_used: int
-    left_out: dict[str, int]
-    values: dict[str, float]
+COLUMNS = ("site", "medication")  # of participants.tsv, told beside age and sex where they are there
+SEXES = {"F": "women", "M": "men"}
+MOST_VALUES = 8  # a column of words with more different ones is no category; its values are not shown
+TOO_FEW = "in a recording with too few usable ones"
 
 
 @dataclass(frozen=True)
 class GroupFlow:
-    """A group's way from the participants' table to the atlas; counts of people, recordings and frames."""
+    """A group's way from the table of participants to the atlas.
+
+    listed : in participants.tsv; recorded : with a recording that can be read; people : in the atlas
+    recordings, recordings_used : of the people recorded
+    frames, frames_used : of all recordings that can be read; what is usable in a recording that is not used does not
+        count as used
+    left_out : {reason: frames}, the most frequent first
+    """
 
     group: str
     listed: int
+    recorded: int
     people: int
-    women: int
-    men: int
-    age_mean: float | None
-    age_sd: float | None
     recordings: int
     recordings_used: int
     frames: int
@@ -54,78 +43,132 @@ class GroupFlow:
     left_out: dict[str, int]
 
 
-def summarise_people(cohort: Cohort) -> list[PersonSummary]:
-    """A summary of every person of a cohort whose recordings are parameter files."""
-    return [_summarise(person) for person in cohort.people]
+@dataclass(frozen=True)
+class ParticipantFlow:
+    """listed : rows of participants.tsv; without_group : those that name no group and take no part."""
+
+    listed: int
+    without_group: int
+    groups: tuple[GroupFlow, ...]
 
 
-def _summarise(person: Participant) -> PersonSummary:
-    by_stimulus: dict[str, list[dict[str, float]]] = {}
-    left_out: Counter[str] = Counter()
-    frames = used = good = 0
-    for recording in person.recordings:
-        try:
-            sequence = load(recording.path)
-        except InputError:  # the build left it out too, and said so
-            continue
-        valid = int(sequence.valid.sum())
-        frames, used = frames + len(sequence), used + valid
-        left_out.update(sequence.summary()["frames_left_out"])
-        if valid < MIN_FRAMES:
-            used -= valid
-            left_out["too few usable frames in the recording"] += valid
-            continue
-        good += 1
-        found = mean_action_units(sequence) | measures(sequence)
-        by_stimulus.setdefault(recording.stimulus or UNKNOWN, []).append(found)
-    means = [_mean_of(values) for values in by_stimulus.values()]
-    return PersonSummary(
-        group=person.group,
-        age=person.age,
-        sex=person.sex,
-        recordings=len(person.recordings),
-        recordings_used=good,
-        frames=frames,
-        frames_used=used,
-        left_out=dict(sorted(left_out.items())),
-        values=_mean_of(means),
+@dataclass(frozen=True)
+class Characteristic:
+    """One thing that is known of the people, as table 1 tells it.
+
+    rows : (what is counted, text for every group and for all)
+    """
+
+    name: str
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def participant_flow(cohort: Cohort, reading: Reading) -> ParticipantFlow:
+    """Counts by group."""
+    rows = read_participants(cohort.folder / "participants.tsv", [])
+    listed = Counter(row["group"] for row in rows.values() if row["group"].lower() not in MISSING)
+    groups = sorted({*listed, *cohort.groups})
+    return ParticipantFlow(
+        listed=len(rows),
+        without_group=len(rows) - listed.total(),
+        groups=tuple(_flow(group, listed[group], cohort, reading) for group in groups),
     )
 
 
-def _mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of every quantity over the rows that know it."""
-    out = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        known = [row[name] for row in rows if np.isfinite(row.get(name, np.nan))]
-        out[name] = float(np.mean(known)) if known else float("nan")
-    return out
-
-
-def participant_flow(cohort: Cohort, people: list[PersonSummary]) -> list[GroupFlow]:
-    """Counts by group, in the groups' order; `listed` is how many people participants.tsv has of the group."""
-    rows = read_participants(cohort.folder / "participants.tsv", [])
-    listed = Counter(row["group"] for row in rows.values() if row["group"].lower() not in MISSING)
-    return [_flow(group, listed[group], [p for p in people if p.group == group]) for group in cohort.groups]
-
-
-def _flow(group: str, listed: int, people: list[PersonSummary]) -> GroupFlow:
-    in_atlas = [person for person in people if person.recordings_used]
-    ages = [person.age for person in in_atlas if person.age is not None]
-    sexes = Counter((person.sex or "").strip().lower()[:1] for person in in_atlas)
-    left_out: Counter[str] = Counter()
-    for person in people:
-        left_out.update(person.left_out)
+def _flow(group: str, listed: int, cohort: Cohort, reading: Reading) -> GroupFlow:
+    recorded = cohort.of_group(group)
+    used = [r for person in reading.people if person.group == group for r in person.recordings]
+    unused = [r for r in reading.unused if r.group == group]
+    left_out: Counter[str] = Counter({TOO_FEW: sum(r.frames_used for r in unused)})
+    for reasons in (*(r.left_out for r in used), *(r.left_out for r in unused)):
+        left_out.update(reasons)
     return GroupFlow(
         group=group,
         listed=listed,
-        people=len(in_atlas),
-        women=sexes["f"] + sexes["w"],
-        men=sexes["m"],
-        age_mean=float(np.mean(ages)) if ages else None,
-        age_sd=float(np.std(ages, ddof=1)) if len(ages) > 1 else None,
-        recordings=sum(person.recordings for person in people),
-        recordings_used=sum(person.recordings_used for person in people),
-        frames=sum(person.frames for person in people),
-        frames_used=sum(person.frames_used for person in people),
-        left_out=dict(sorted(left_out.items())),
+        recorded=len(recorded),
+        people=sum(person.group == group for person in reading.people),
+        recordings=sum(len(person.recordings) for person in recorded),
+        recordings_used=len(used),
+        frames=sum(r.frames for r in used) + sum(r.frames for r in unused),
+        frames_used=sum(r.frames_used for r in used),
+        left_out={reason: n for reason, n in sorted(left_out.items(), key=lambda item: (-item[1], item[0])) if n},
     )
+
+
+def table_one(
+    people: Sequence[AggregatedFace], groups: Sequence[str], columns: Sequence[str] = ()
+) -> list[Characteristic]:
+    """Table 1: the people in the atlas by group, and all of them; no tests, as groups' characteristics need none.
+
+    columns : of participants.tsv that the analysis used; shown beside `COLUMNS`, where they are there
+    """
+    parts = [*([p for p in people if p.group == group] for group in groups), list(people)]
+    stimuli = sorted({s for person in people for s in person.stimuli})
+    out = [
+        _numbers("Age, years", parts, lambda person: person.age),
+        _categories("Sex", parts, lambda person: None if person.sex is None else SEXES.get(person.sex, person.sex)),
+    ]
+    for column in dict.fromkeys((*COLUMNS, *columns)):
+        if column not in ("age", "sex") and any(column in person.extra for person in people):
+            out.append(_column(column, parts))
+    counts = [(f"before {s}", tuple(str(sum(s in p.stimuli for p in part)) for part in parts)) for s in stimuli]
+    return [*out, Characteristic("People recorded", tuple(counts))]
+
+
+def _column(column: str, parts: Sequence[Sequence[AggregatedFace]]) -> Characteristic:
+    """A column of participants.tsv: as numbers where all that is known of it are numbers, else as categories."""
+
+    def words(person: AggregatedFace) -> str | None:
+        value = person.extra.get(column, "")
+        return None if value.lower() in MISSING else value
+
+    values = [value for person in parts[-1] if (value := words(person)) is not None]
+    title = column[:1].upper() + column[1:]
+    if values and all(_is_number(value) for value in values) and len(set(values)) > 2:
+        return _numbers(title, parts, lambda person: None if (value := words(person)) is None else float(value))
+    return _categories(title, parts, words)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _numbers(
+    name: str, parts: Sequence[Sequence[AggregatedFace]], of: Callable[[AggregatedFace], float | None]
+) -> Characteristic:
+    found = [[value for person in part if (value := of(person)) is not None] for part in parts]
+    rows = [("mean (SD)", tuple(_mean_sd(values) for values in found))]
+    return Characteristic(name, (*rows, *_unknown(parts, found)))
+
+
+def _mean_sd(values: Sequence[float]) -> str:
+    if not values:
+        return "not known"
+    return f"{np.mean(values):.1f}" + (f" ({np.std(values, ddof=1):.1f})" if len(values) > 1 else "")
+
+
+def _categories(
+    name: str, parts: Sequence[Sequence[AggregatedFace]], of: Callable[[AggregatedFace], str | None]
+) -> Characteristic:
+    found = [[value for person in part if (value := of(person)) is not None] for part in parts]
+    values = sorted(set(found[-1]))
+    if len(values) > MOST_VALUES:
+        return Characteristic(
+            name, (("different values", tuple(str(len(set(part))) for part in found)), *_unknown(parts, found))
+        )
+    rows = [(value, tuple(_share(part.count(value), len(part)) for part in found)) for value in values]
+    return Characteristic(name, (*rows, *_unknown(parts, found)))
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count} ({100 * count / of:.0f}\N{NO-BREAK SPACE}%)" if of else "0"
+
+
+def _unknown(
+    parts: Sequence[Sequence[AggregatedFace]], found: Sequence[Sequence[object]]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The row of people of whom it is not known."""
+    return [("not known", tuple(str(len(part) - len(values)) for part, values in zip(parts, found, strict=True)))]

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ from atlas.figures.bars import difference_bar, spread_bar
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
 from atlas.overlay import MOTION
+from atlas.report.words import number, signed
+from reconstruction.errors import InputError
+
+Content = bytes | str | Path  # of a figure: a PNG or SVG file's bytes, or where it lies
+SHOWN_ANYWAY = ("standard-faces", "overlays-motion", "spread", "expressions")  # figures that the page draws itself
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -23,14 +30,41 @@ class Picture:
     height: int
 
 
+@dataclass(frozen=True)
+class ShownFigure:
+    """A finished figure with the words that stand below it."""
+
+    name: str
+    uri: str
+    words: str
+
+
+def figure_of(name: str, content: Content, words: str) -> ShownFigure:
+    """A figure for the page.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is neither PNG nor SVG.
+    """
+    try:
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+    except OSError as error:
+        raise InputError(f"expected the figure {name} for the report, but it cannot be read; draw it anew.") from error
+    if not data.startswith(_PNG) and b"<svg" not in data[:2000]:
+        raise InputError(f"expected the figure {name} as PNG or SVG, but it is neither; give one of these.")
+    return ShownFigure(name, data_uri(data), words)
+
+
 def picture(pixels: np.ndarray, alt: str) -> Picture:
     """A picture (H, W, 3) uint8 for the page."""
     return Picture(data_uri(png(pixels)), alt, pixels.shape[1], pixels.shape[0])
 
 
 def data_uri(content: bytes) -> str:
-    """A PNG file's content as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    """A PNG or SVG file's content as a data URI."""
+    kind = "svg+xml" if b"<svg" in content[:2000] else "png"
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
@@ -103,5 +137,6 @@ def _where(drawn: AtlasPictures, group: str) -> str:
     reference = group == atlas.reference
     values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
-    told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in _PLACES]
+    write = number if reference else signed
+    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in _PLACES]
     return ", ".join(told) + " mm"

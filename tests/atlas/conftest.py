@@ -31,6 +31,14 @@ def small_pictures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_paper() -> Iterator[None]:
+    """No report is set as PDF but where that is tested: it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("atlas.report.page.pdf_of", lambda page: f"%PDF of {len(page)} letters".encode())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def few_permutations() -> Iterator[None]:
     """Overlays of an atlas are permuted 49 times: that they are is tested, not how finely."""
     with pytest.MonkeyPatch.context() as patch:

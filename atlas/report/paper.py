@@ -1,0 +1,73 @@
+"""A page as PDF: A4, page numbers, tagged for screen readers; the same page gives the same bytes.
+
+Letters are those that matplotlib carries, so that the paper looks the same wherever it is made. Nothing is fetched:
+only what the page holds as data URIs is shown.
+"""
+
+import base64
+import contextlib
+import hashlib
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from reconstruction.errors import InputError
+
+FONTS = {  # (family, weight, style): file of matplotlib
+    ("Report Sans", "normal", "normal"): "DejaVuSans.ttf",
+    ("Report Sans", "bold", "normal"): "DejaVuSans-Bold.ttf",
+    ("Report Sans", "normal", "italic"): "DejaVuSans-Oblique.ttf",
+    ("Report Mono", "normal", "normal"): "DejaVuSansMono.ttf",
+}
+REMEDY = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+
+
+def pdf_of(page: str) -> bytes:
+    """The PDF of an HTML page.
+
+    Raises
+    ------
+    InputError
+        The library that sets pages, or one that it needs from the system, cannot be loaded.
+    """
+    weasyprint = _library()
+    configuration = weasyprint.text.fonts.FontConfiguration()
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
+    fonts = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=fetcher)
+    document = weasyprint.HTML(string=page, url_fetcher=fetcher)
+    return document.write_pdf(
+        stylesheets=[fonts],
+        font_config=configuration,
+        pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
+        pdf_tags=True,
+    )
+
+
+def _library() -> Any:
+    """weasyprint, imported when it is needed: it loads pango from the system."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints advice of its own where pango is missing
+            import weasyprint
+            import weasyprint.text.fonts
+            import weasyprint.urls
+    except (ImportError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"expected weasyprint and pango for report.pdf, but they cannot be loaded ({reason}); install them: "
+            f"pip install weasyprint; {REMEDY}"
+        ) from error
+    for name in ("weasyprint", "fontTools"):  # they tell of every style that paper has no use for
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return weasyprint
+
+
+def _font_faces() -> str:
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return "".join(
+        f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
+        f"src: url(data:font/ttf;base64,{base64.b64encode((folder / file).read_bytes()).decode('ascii')}) }}\n"
+        for (family, weight, style), file in FONTS.items()
+    )
