@@ -11,7 +11,7 @@ import numpy as np
 
 from reconstruction.template import Template
 
-UNEVEN = 0.5
+UNEVEN = 0.5  # the shape basis was learnt from scans that are not quite symmetric
 FLIP = np.array([-1.0, 1.0, 1.0])  # the mirror plane is x = 0 of the head frame
 
 # iBUG 68: the partner of every point on the other side, points of the midline their own
