@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas.biomarkers import ACTION_UNITS, MEASURES, mean_action_units, measures
-from atlas.biomarkers.quantity import Quantity
-from atlas.biomarkers.table import BiomarkerTable
 from atlas.moments import Moments
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
@@ -116,24 +114,6 @@ class AggregatedFace:
     def covariance(self, stimulus: str | None = None) -> np.ndarray:
         """(M, M) covariance of motion within recordings; differences between stimuli are not in it."""
         return np.sum([share * r.covariance for r, share in self.shares(stimulus)], axis=0)
-
-    def biomarkers(self, stimulus: str) -> np.ndarray:
-        """(Q,) mean over the recordings before a stimulus that know a quantity; NaN where none does."""
-        rows = np.stack([r.biomarkers for r in self.recordings if r.stimulus == stimulus])
-        known = np.isfinite(rows)
-        count = known.sum(0)
-        return np.where(count > 0, np.where(known, rows, 0).sum(0) / np.maximum(count, 1), np.nan)
-
-
-def biomarker_table(people: Sequence[AggregatedFace], quantities: Sequence[Quantity]) -> BiomarkerTable:
-    """The biomarkers of people whose recordings were summarised with the function that gives `quantities`."""
-    stimuli = tuple(sorted({s for person in people for s in person.stimuli}))
-    values = np.full((len(people), len(stimuli), len(quantities)), np.nan)
-    for i, person in enumerate(people):
-        for stimulus in person.stimuli:
-            values[i, stimuli.index(stimulus)] = person.biomarkers(stimulus)
-    ids, groups = tuple(p.id for p in people), tuple(p.group for p in people)
-    return BiomarkerTable(tuple(quantities), ids, groups, stimuli, values)
 
 
 def frame_weights(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray | None = None) -> np.ndarray:

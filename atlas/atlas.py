@@ -13,12 +13,18 @@ import numpy as np
 from atlas.aggregation import AggregatedFace, feature_names, template_units
 from atlas.averaging import Averaging
 from atlas.biomarkers import ACTION_UNITS, ReliabilityTable
+from atlas.biomarkers.quantity_reliability import quantity_reliability
+from atlas.biomarkers.recording import FaceParts
+from atlas.biomarkers.table import BiomarkerTable
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
 from atlas.features import feature_table, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
-from atlas.overlay import MOTION, Overlay, overlays, reference_group
+from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
 from atlas.standard_faces import Faces, standard_faces
+from atlas.statistics import Statistics, compare, contrasts
+from atlas.statistics import PERMUTATIONS as TESTS
+from atlas.statistics.people import People
 from atlas.trajectories import Trajectory
 from reconstruction.sequence import STATEMENT
 from reconstruction.template import Template
@@ -35,6 +41,8 @@ class Atlas:
     averaging : how they were averaged
     trajectories : {group: {stimulus: Trajectory}}
     overlays : {group: {kind: Overlay}}
+    statistics : differences between the groups, quantity by quantity and cluster by cluster
+    quantity_reliability : {biomarker: correlation with the truth over people}, NaN where unknown
     space : the motion space; `directions` is empty in an atlas that was read from a file
     warnings : on the cohort as a whole; they name nobody
     evaluation : cross-validation over people; None in an atlas that was read from a file, where `evaluation_summary`
@@ -60,6 +68,8 @@ class Atlas:
     averaging: Averaging = field(default_factory=Averaging)
     by_sex: dict[str, Faces] = field(default_factory=dict)
     trajectories: dict[str, dict[str, Trajectory]] = field(default_factory=dict)
+    statistics: Statistics = field(default_factory=Statistics)
+    quantity_reliability: dict[str, float] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -138,17 +148,25 @@ def build_atlas(
     reference: str | None = None,
     coverage: float = COVERAGE,
     permutations: int = PERMUTATIONS,
+    tests: int = TESTS,
     seed: int = 0,
     warnings: Sequence[str] = (),
     reliability: ReliabilityTable | None = None,
     averaging: Averaging | None = None,
     trajectories: Mapping[str, Mapping[str, Trajectory]] | None = None,
+    biomarkers: tuple[BiomarkerTable, FaceParts] | None = None,
+    known: People | None = None,
+    covariates: Sequence[str] | None = None,
+    within: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Atlas:
     """An atlas from aggregated people; deterministic in `seed`.
 
     reliability : `template_figures` of the template, where they are known
+    permutations : of the evaluation; tests : of the differences between groups
     averaging : how standard faces are averaged; trajectories : as `atlas.reading` gives them
+    biomarkers : of the same people, and how they were measured; without, only overlays are tested
+    known : age, sex and more of the people, to adjust for; covariates, within : see `atlas.statistics.compare`
     progress : called with (stage, done, of)
 
     Raises
@@ -167,7 +185,7 @@ def build_atlas(
     labels = [person.group for person in people]
     recordings = [r for person in people for r in person.recordings]
     simulated = any(r.simulated for r in recordings)
-    known = replace(
+    figures = replace(
         reliability or ReliabilityTable(), recordings=dict(sorted(Counter(r.stage for r in recordings).items()))
     )
     matcher = fit_matcher(
@@ -182,6 +200,16 @@ def build_atlas(
         seed=seed,
         progress=(lambda done, of: progress("evaluate", done, of)) if progress else None,
     )
+    if progress:
+        progress("compare", 0, 0)
+    settings: dict[str, Any] = {"covariates": covariates, "within": within, "permutations": tests, "seed": seed}
+    drawn = overlay_set(people, space, template, base, known=known, **settings)
+    recovered: dict[str, float] = {}
+    found = drawn.statistics
+    if biomarkers is not None:
+        measured, parts = biomarkers
+        recovered = quantity_reliability(template, figures.stage, parts)
+        found = compare(measured, known, contrasts(groups, base), reliability=recovered, **settings) + found
     return Atlas(
         template=template.name,
         template_sha256=template.sha256,
@@ -190,17 +218,19 @@ def build_atlas(
         stimuli=stimuli,
         space=space,
         standard_faces=standard.faces,
-        overlays=overlays(people, space, template, base, seed=seed),
-        matcher=replace(matcher, cautions=evaluation.cautions, reliability=known),
+        overlays=drawn.by_group,
+        matcher=replace(matcher, cautions=evaluation.cautions, reliability=figures),
         evaluation=evaluation,
         evaluation_summary=evaluation.to_json(),
         simulated=simulated,
         seed=seed,
-        warnings=(*warnings, *standard.warnings, *known.warnings),
-        reliability=known,
+        warnings=(*warnings, *standard.warnings, *figures.warnings, *found.warnings),
+        reliability=figures,
         averaging=averaging,
         by_sex=standard.by_sex,
         trajectories={group: dict(of_group) for group, of_group in (trajectories or {}).items()},
+        statistics=found,
+        quantity_reliability=recovered,
     )
 
 

@@ -17,6 +17,7 @@ from atlas.motion import MotionSpace
 from atlas.old_atlas import from_version_1
 from atlas.overlay import Overlay
 from atlas.standard_faces import Faces, StandardFace
+from atlas.statistics.table_file import from_json, to_json
 from atlas.trajectories import Trajectory
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
@@ -82,6 +83,8 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "seed": atlas.seed,
         "warnings": atlas.warnings,
         "reliability": asdict(atlas.reliability),
+        "statistics": to_json(atlas.statistics),
+        "quantity_reliability": {k: None if r != r else r for k, r in atlas.quantity_reliability.items()},
     }
     write_arrays(path, KIND, VERSION, arrays, header)
 
@@ -176,6 +179,8 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         seed=int(header["seed"]),
         warnings=tuple(header["warnings"]),
         reliability=reliability,
+        statistics=from_json(header["statistics"]),
+        quantity_reliability={k: np.nan if r is None else r for k, r in header["quantity_reliability"].items()},
     )
 
 

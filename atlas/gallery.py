@@ -15,7 +15,7 @@ import numpy as np
 from atlas.export.gltf import glb
 from atlas.export.layers import face_layers
 from atlas.export.standard import Track, export_standard_face, standard_extras
-from atlas.figures import AtlasPictures, write_sheets
+from atlas.figures import AtlasPictures
 from atlas.figures.sheets import overlay_sheet, standard_sheet
 from reconstruction.storage import write_atomically
 
@@ -28,7 +28,7 @@ def write_gallery(
     trajectories: Mapping[str, Mapping[str, Track]] | None = None,
     reliability: Mapping[str, np.ndarray] | None = None,
 ) -> list[Path]:
-    """Write ``standard-faces/<group>.{glb,obj,mtl,ply,stl,vtp,png}``, ``overlays/<group>.{glb,png}``, ``figures/``.
+    """Write ``standard-faces/<group>.{glb,obj,mtl,ply,stl,vtp,png}`` and ``overlays/<group>.{glb,png}``.
 
     trajectories : {group: {stimulus: average trajectory}}, played by the GLB
     reliability : {overlay kind: (V,) 0 to 1}, kept in the VTP
@@ -49,7 +49,7 @@ def write_gallery(
             path = out / folder / f"{name}{suffix}"
             write_atomically(path, content)
             written.append(path)
-    return [*written, *write_sheets(pictures, out / "figures")]
+    return written
 
 
 def _overlay(pictures: AtlasPictures, group: str) -> bytes:

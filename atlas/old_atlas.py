@@ -20,8 +20,8 @@ _UNKNOWN = {  # arrays of a standard face and what they are as long as
 
 
 def from_version_1(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
-    """Version 1 had no intervals of standard faces, no faces by sex and no trajectories, people of equal weight alone,
-    and of overlays at first the motion only, without p values.
+    """Version 1 had no intervals of standard faces, no faces by sex, no trajectories and no statistics, people of equal
+    weight alone, and of overlays at first the motion only, without p values.
     """
     arrays = {_renamed(name): array for name, array in arrays.items()}
     for number, _ in enumerate(header["standard_faces"]):
@@ -30,10 +30,11 @@ def from_version_1(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict
     overlays = [{"kind": MOTION, **overlay} for overlay in header["overlays"]]
     for number, _ in enumerate(overlays):
         for name in ("p", "p_fwe", "q"):
-            unknown = np.full_like(arrays[f"overlay/{number}/mean_mm"], np.nan)
-            arrays.setdefault(f"overlay/{number}/{name}", unknown)
+            arrays.setdefault(f"overlay/{number}/{name}", np.full_like(arrays[f"overlay/{number}/mean_mm"], np.nan))
     faces = [{"effective_people": float(face["people"]), **face} for face in header["standard_faces"]]
-    return arrays, {**header, "standard_faces": faces, "overlays": overlays, "averaging": {}, "trajectories": []}
+    unknown: dict[str, Any] = {"averaging": {}, "trajectories": [], "quantity_reliability": {}}
+    unknown["statistics"] = {"effects": [], "covariates": [], "warnings": []}
+    return arrays, {**header, **unknown, "standard_faces": faces, "overlays": overlays}
 
 
 def _renamed(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas.cli.console import make_console
-from atlas.cli.options import Quality
+from atlas.cli.options import Quality, named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -32,6 +32,19 @@ def build(
     permutations: Annotated[
         int, typer.Option(help="Shuffles for the p value of the evaluation; 0 for none.", min=0)
     ] = 99,
+    tests: Annotated[
+        int, typer.Option(help="Permutations of people for the p values of differences between groups.", min=99)
+    ] = 1000,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated columns of participants.tsv to adjust differences for; 'none' for none.",
+            show_default="age,sex where known",
+        ),
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option(help="Permute people within equal values of this column, such as site.")
+    ] = None,
     weights: Annotated[
         str,
         typer.Option(
@@ -64,10 +77,13 @@ def build(
     from atlas.atlas_file import FILE
     from atlas.averaging import Averaging
     from atlas.biomarkers import template_figures
+    from atlas.biomarkers.recording import face_parts, recording_biomarkers
+    from atlas.biomarkers.table import biomarker_table
+    from atlas.cli.command_line import command_line
     from atlas.cohort import load_cohort, reconstruct_videos
-    from atlas.folder import check_folder, write_folder
-    from atlas.motion import motion_space
+    from atlas.folder import Measured, check_folder, write_folder
     from atlas.reading import read_cohort
+    from atlas.statistics import people_of
     from reconstruction.pipeline import check_quality
     from reconstruction.template import DEFAULT
 
@@ -92,26 +108,42 @@ def build(
                 progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
             )
         head = _template_of(people, template)
-        space = motion_space(head)
+        parts = face_parts(head)
         reading = read_cohort(
-            people, head, space, least=min_people, progress=lambda done, of: show("aggregate", done, of)
+            people,
+            head,
+            parts.space,
+            biomarkers=lambda sequence: recording_biomarkers(sequence, parts),
+            least=min_people,
+            progress=lambda done, of: show("measure", done, of),
         )
+        table = biomarker_table(reading.people, parts.quantities)
         atlas = build_atlas(
             reading.people,
             head,
-            space,
+            parts.space,
             reference=reference,
             coverage=coverage,
             permutations=permutations,
+            tests=tests,
             seed=seed,
             warnings=reading.warnings,
             reliability=template_figures(head),
             averaging=averaging,
             trajectories=reading.trajectories,
+            biomarkers=(table, parts),
+            known=people_of(people),
+            covariates=None if covariates is None else named(covariates),
+            within=within,
             progress=show,
         )
         show("write", 0, 0)
-        report = write_folder(out, atlas, people, reading, head, space)
+        command = command_line(
+            "build", "cohort", out=out, reference=reference, template=template, coverage=coverage, tests=tests,
+            permutations=permutations, covariates=covariates, within=within, weights=weights, adjust=adjust, by=by,
+            min_people=min_people, quality=quality, seed=seed,
+        )  # fmt: skip
+        report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
     for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
         console.print(f"note: {warning}")
     console.print(f"{out / FILE}: {_told(atlas)}")

@@ -188,15 +188,14 @@ def _report(
     true_groups: dict[str, str],
     timings: dict[str, tuple[float, str]],
 ) -> Path:
-    from atlas.aggregation import biomarker_table
     from atlas.atlas_file import FILE, load_atlas
     from atlas.biomarkers.recording import face_parts, recording_biomarkers
+    from atlas.biomarkers.table import biomarker_table
     from atlas.cohort import load_cohort
     from atlas.demo import recovery
     from atlas.motion import motion_space
     from atlas.reading import read_cohort
     from atlas.report import DemoExtras, write_report
-    from atlas.statistics import compare, contrasts, people_of
     from reconstruction.sequence import load
     from reconstruction.template import load_template
 
@@ -220,19 +219,12 @@ def _report(
     parts = face_parts(template, motion_space(template))
     reading = read_cohort(cohort, template, parts.space, biomarkers=lambda s: recording_biomarkers(s, parts))
     table = biomarker_table(reading.people, parts.quantities)
-    found = compare(
-        table,
-        people_of(cohort),
-        contrasts(atlas.groups, atlas.reference),
-        seed=atlas.seed,
-        reliability=atlas.reliability,
-    )
     written = write_report(
         atlas,
         cohort,
         reading,
         folder.out,
-        statistics=found,
+        statistics=atlas.statistics,
         biomarkers=table,
         command=command_line("demo", out=folder.out),
         atlas_file=folder.atlas / FILE,

@@ -4,6 +4,12 @@ from typing import Annotated
 
 import typer
 
+
+def named(text: str | None) -> tuple[str, ...]:
+    """The names in a comma-separated list; none of 'none'."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip() and part.strip() != "none")
+
+
 Quality = Annotated[
     str,
     typer.Option(

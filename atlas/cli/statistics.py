@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas.cli.console import make_console
+from atlas.cli.options import named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
-    from atlas.biomarkers import ReliabilityTable
     from atlas.biomarkers.table import BiomarkerTable
     from atlas.statistics import Contrast, Effect, People
 
@@ -67,9 +67,9 @@ def statistics(
     from reconstruction.sequence import STATEMENT
 
     console = make_console()
-    table, people, reliability, warnings = _read(source, participants, _named(covariates), score, within)
+    table, people, reliability, warnings = _read(source, participants, named(covariates), score, within)
     table = _chosen(table, quantities, groups)
-    adjust = None if covariates is None else () if covariates == "none" else _named(covariates)
+    adjust = None if covariates is None else () if covariates == "none" else named(covariates)
     settings: dict[str, Any] = {
         "covariates": adjust,
         "within": within,
@@ -95,13 +95,9 @@ def statistics(
     )
 
 
-def _named(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip() and part.strip() != "none")
-
-
 def _read(
     source: Path, participants: Path | None, covariates: tuple[str, ...], score: str | None, within: str | None
-) -> "tuple[BiomarkerTable, People, ReliabilityTable | None, tuple[str, ...]]":
+) -> "tuple[BiomarkerTable, People, dict[str, float] | None, tuple[str, ...]]":
     """Quantities, people, reliability and warnings of a cohort folder or of a table."""
     from atlas.statistics.biomarker_file import read_biomarkers
     from atlas.statistics.people import read_people, with_phenotype
@@ -126,23 +122,22 @@ def _read(
     return table, people, reliability, warnings
 
 
-def _measure(folder: Path) -> "tuple[BiomarkerTable, People, ReliabilityTable, tuple[str, ...]]":
+def _measure(folder: Path) -> "tuple[BiomarkerTable, People, dict[str, float], tuple[str, ...]]":
     """Biomarkers of a cohort's parameter files."""
     from collections import Counter
-    from dataclasses import replace
 
-    import numpy as np
-
-    from atlas.biomarkers import template_figures
+    from atlas.biomarkers import ReliabilityTable
+    from atlas.biomarkers.quantity_reliability import quantity_reliability
     from atlas.biomarkers.recording import face_parts, recording_biomarkers
-    from atlas.biomarkers.table import BiomarkerTable
+    from atlas.biomarkers.table import biomarker_table
     from atlas.cohort import load_cohort
-    from atlas.statistics.people import people_of
+    from atlas.reading import read_cohort
+    from atlas.statistics import people_of
     from reconstruction.errors import InputError
     from reconstruction.sequence import load
     from reconstruction.template import load_template
 
-    cohort = load_cohort(folder)
+    cohort = load_cohort(folder, least=2)
     if cohort.videos:
         raise InputError(
             f"expected parameter files in {folder}, but {len(cohort.videos)} recordings are videos; reconstruct them "
@@ -150,29 +145,20 @@ def _measure(folder: Path) -> "tuple[BiomarkerTable, People, ReliabilityTable, t
         )
     head = load_template(load(cohort.people[0].recordings[0].path).template)
     parts = face_parts(head)
-    stimuli = cohort.stimuli or ("unknown",)
-    values = np.full((len(cohort.people), len(stimuli), len(parts.names)), np.nan)
-    stages: Counter[str] = Counter()
     with recording_bar(make_console()) as bar:
         task = bar.add_task("biomarkers", total=len(cohort.people))
-        for i, person in enumerate(cohort.people):
-            for j, stimulus in enumerate(stimuli):
-                rows = []
-                for recording in person.recordings:
-                    if (recording.stimulus or "unknown") == stimulus:
-                        sequence = load(recording.path)
-                        sequence.check_template(head)
-                        rows.append(recording_biomarkers(sequence, parts))
-                        stages[sequence.stage] += 1
-                if rows:
-                    known = np.isfinite(rows)
-                    total, count = np.where(known, rows, 0).sum(0), known.sum(0)
-                    values[i, j] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-            bar.update(task, completed=i + 1)
-    ids, groups = tuple(p.id for p in cohort.people), tuple(p.group for p in cohort.people)
-    table = BiomarkerTable(parts.quantities, ids, groups, stimuli, values)
-    reliability = replace(template_figures(head), recordings=dict(sorted(stages.items())))
-    return table, people_of(cohort), reliability, (*cohort.warnings, *reliability.warnings)
+        reading = read_cohort(
+            cohort,
+            head,
+            parts.space,
+            biomarkers=lambda sequence: recording_biomarkers(sequence, parts),
+            least=2,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    stages = ReliabilityTable(recordings=Counter(r.stage for person in reading.people for r in person.recordings))
+    table = biomarker_table(reading.people, parts.quantities)
+    reliability = quantity_reliability(head, stages.stage, parts)
+    return table, people_of(cohort), reliability, (*cohort.warnings, *reading.warnings, *stages.warnings)
 
 
 def _chosen(table: "BiomarkerTable", quantities: str | None, groups: str | None) -> "BiomarkerTable":
@@ -181,7 +167,7 @@ def _chosen(table: "BiomarkerTable", quantities: str | None, groups: str | None)
 
     from reconstruction.errors import InputError
 
-    wanted = _named(quantities)
+    wanted = named(quantities)
     families = {quantity.family for quantity in table.quantities}
     columns = [
         i
@@ -194,7 +180,7 @@ def _chosen(table: "BiomarkerTable", quantities: str | None, groups: str | None)
             f"expected quantities among {', '.join(table.names[:6])} ..., families ({', '.join(sorted(families))}) or "
             f"'{UNITS}', got {', '.join(unknown or wanted)}; name others."
         )
-    names = _named(groups)
+    names = named(groups)
     missing = [name for name in names if name not in table.groups]
     if missing:
         raise InputError(
@@ -219,7 +205,7 @@ def _contrasts(table: "BiomarkerTable", groups: str | None, reference: str | Non
     from atlas.overlay import REFERENCE, reference_group
     from atlas.statistics import contrasts
 
-    named = _named(groups)
+    named = named(groups)
     if reference is None and named and REFERENCE not in named:
         reference = named[-1]
     present = sorted(set(table.groups))

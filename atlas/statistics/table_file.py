@@ -3,9 +3,12 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from atlas.statistics.comparison import Statistics
 from atlas.statistics.effect import COLUMNS, Effect
 from reconstruction.storage import write_atomically
 
@@ -26,3 +29,16 @@ def _cell(value: str | int | float) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else "n/a"
     return str(value)
+
+
+def to_json(statistics: Statistics) -> dict[str, Any]:
+    """Statistics as plain JSON values, None for NaN."""
+    effects = [{k: None if v != v else v for k, v in asdict(effect).items()} for effect in statistics.effects]
+    return asdict(replace(statistics, effects=())) | {"effects": effects}
+
+
+def from_json(document: Mapping[str, Any]) -> Statistics:
+    """What `to_json` made."""
+    effects = tuple(Effect(**{k: math.nan if v is None else v for k, v in row.items()}) for row in document["effects"])
+    several = {name: tuple(document[name]) for name in ("covariates", "warnings")}
+    return Statistics(**{**document, **several, "effects": effects})
