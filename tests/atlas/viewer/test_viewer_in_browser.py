@@ -64,7 +64,7 @@ def file(
     return write_viewer(shown, template, space, [effect(), effect("other", d=0.1, p_fwe=0.6)], out, **given)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visit(browser: Browser, file: Path) -> Iterator[Open]:
     """``visit(width, height)``: the viewer in a new window; no console message, error or request may come of it."""
     contexts, said = [], []
@@ -88,6 +88,24 @@ def visit(browser: Browser, file: Path) -> Iterator[Open]:
     assert said == []
 
 
+@pytest.fixture(scope="module")
+def window(visit: Open) -> Page:
+    return visit()
+
+
+@pytest.fixture
+def page(window: Page) -> Page:
+    """The window that tests share, as it opened: opening one for each would take most of the time."""
+    window.get_by_role("button", name="All faces").click()
+    window.get_by_label("difference in movement").check()
+    window.get_by_label("Expression").fill("1")
+    window.get_by_label("Look at").select_option("grid")
+    window.get_by_label("Stimulus", exact=True).select_option("")
+    window.locator("#stage").press("Home")
+    window.mouse.move(5, 5)
+    return window
+
+
 def picture(page: Page) -> np.ndarray:
     """The stage's drawing as (H, W, 3) int, once two frames have passed."""
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -101,8 +119,7 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
     return float((np.abs(before[:height] - after[:height]).max(2) > 12).mean())
 
 
-def test_it_opens_with_what_differs_and_how_sure_that_is(visit: Open) -> None:
-    page = visit()
+def test_it_opens_with_what_differs_and_how_sure_that_is(page: Page) -> None:
     headline = page.locator("#headline")
     expect(headline).to_contain_text("In MDD the")
     expect(headline).to_contain_text("0.80 mm less than in HC (0.40 to 1.2), p = 0.003, corrected for some")
@@ -118,24 +135,22 @@ def test_it_opens_with_what_differs_and_how_sure_that_is(visit: Open) -> None:
     assert all(third.std() > 10 for third in thirds)
 
 
-def test_sliding_goes_from_group_to_group(visit: Open) -> None:
-    page = visit()
+def test_sliding_goes_from_group_to_group(page: Page) -> None:
     slider = page.get_by_label("Slide")
     pictures = []
     page.get_by_role("button", name="HC", exact=True).click()
     for position, label in (("0", "HC"), ("0.5", "HC → MDD"), ("1", "MDD"), ("2", "BD")):
         slider.fill(position)
-        expect(page.locator("#labels b")).to_have_text(label)
+        expect(page.locator("#labels b")).to_have_text([label])
         pictures.append(picture(page))
     assert all(changed(a, b) > 0.002 for a, b in pairwise(pictures))
     slider.press("ArrowLeft")
-    expect(page.locator("#labels span")).to_have_text("99 % of the way")
+    expect(page.locator("#labels span")).to_have_text(["99 % of the way"])
     page.get_by_role("button", name="All faces").click()
     expect(page.locator("#labels b")).to_have_count(3)
 
 
-def test_every_overlay_looks_different_and_says_what_it_is(visit: Open) -> None:
-    page = visit()
+def test_every_overlay_looks_different_and_says_what_it_is(page: Page) -> None:
     seen, meanings = [], set()
     for name in ("skin only", "difference in movement", "difference in average position", "spread between people",
                  "reliability of the measurement"):  # fmt: skip
@@ -146,8 +161,7 @@ def test_every_overlay_looks_different_and_says_what_it_is(visit: Open) -> None:
     assert min(changed(a, b) for i, a in enumerate(seen) for b in seen[:i]) > 0.01
 
 
-def test_pointing_at_a_face_tells_its_numbers(visit: Open) -> None:
-    page = visit()
+def test_pointing_at_a_face_tells_its_numbers(page: Page) -> None:
     stage = page.locator("#stage").bounding_box()
     assert stage is not None
     x, y = stage["x"] + stage["width"] * 0.46, stage["y"] + stage["height"] * 0.62  # MDD's right half
@@ -167,8 +181,7 @@ def test_pointing_at_a_face_tells_its_numbers(visit: Open) -> None:
     expect(here).to_contain_text("Point at a face")
 
 
-def test_a_place_can_be_chosen_without_pointing(visit: Open, shown: Atlas) -> None:
-    page = visit()
+def test_a_place_can_be_chosen_without_pointing(page: Page) -> None:
     page.get_by_label("Look at").select_option("places")
     page.get_by_label("Place", exact=True).select_option("tip of the nose")
     expect(page.locator("#here h3")).to_have_text("tip of the nose")
@@ -177,8 +190,7 @@ def test_a_place_can_be_chosen_without_pointing(visit: Open, shown: Atlas) -> No
     expect(page.locator("#here h3")).to_contain_text("right half")
 
 
-def test_faces_turn_together_by_pointer_and_keys(visit: Open) -> None:
-    page = visit()
+def test_faces_turn_together_by_pointer_and_keys(page: Page) -> None:
     front = picture(page)
     page.locator("#stage").focus()
     for _ in range(3):
@@ -195,8 +207,7 @@ def test_faces_turn_together_by_pointer_and_keys(visit: Open) -> None:
     assert changed(front, picture(page)) > 0.02
 
 
-def test_a_stimulus_is_played_and_stops(visit: Open) -> None:
-    page = visit()
+def test_a_stimulus_is_played_and_stops(page: Page) -> None:
     page.get_by_label("Stimulus", exact=True).select_option("happiness")
     still = picture(page)
     page.get_by_role("button", name="Play").click()
@@ -207,14 +218,13 @@ def test_a_stimulus_is_played_and_stops(visit: Open) -> None:
     assert changed(still, moment) > 0.001
     assert changed(moment, picture(page)) == 0
     page.get_by_role("button", name="Average").click()
-    assert changed(still, picture(page)) == 0
+    assert changed(still, picture(page)) < 0.0005  # the stage has lost the focus and its outline
     page.get_by_label("Stimulus", exact=True).select_option("anger")
     page.get_by_label("Time of the stimulus").fill("2")
     expect(page.locator("#clock")).to_contain_text("no recorded course")
 
 
-def test_the_picture_saved_says_what_it_shows(visit: Open, tmp_path: Path) -> None:
-    page = visit()
+def test_the_picture_saved_says_what_it_shows(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Expression").fill("3")
     expect(page.locator("#footer")).to_contain_text(
         "Simulated people: HC 4, MDD 4, BD 4. Expression exaggerated 3×, over all stimuli, average. "
@@ -257,10 +267,11 @@ def test_nothing_could_be_fetched_even_if_it_tried(browser: Browser, file: Path)
     assert blocked == "connect-src"
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (800, 1100), (1500, 900)])
-def test_it_fits_every_window_and_every_control_has_a_name(visit: Open, width: int, height: int) -> None:
-    page = visit(width, height, color_scheme="dark", has_touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_it_fits_every_window_and_every_control_has_a_name(visit: Open) -> None:
+    page = visit(color_scheme="dark", has_touch=True)
+    for width, height in ((1500, 900), (800, 1100), (360, 740)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select")].filter((control) =>
           !(control.labels?.length || control.getAttribute("aria-label") || control.textContent.trim()))
