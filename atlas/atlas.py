@@ -22,8 +22,8 @@ from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
 from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
 from atlas.standard_faces import Faces, standard_faces
-from atlas.statistics import Statistics, compare, contrasts
 from atlas.statistics import PERMUTATIONS as TESTS
+from atlas.statistics import Statistics, compare, contrasts
 from atlas.statistics.people import People
 from atlas.trajectories import Trajectory
 from reconstruction.sequence import STATEMENT

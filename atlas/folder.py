@@ -58,8 +58,8 @@ def write_folder(
 
     _write_json(out / SUMMARY, atlas.summary())
     if atlas.evaluation is not None:
-        notes = [*cohort.warnings, *reading.notes]
-        _write_json(out / PEOPLE, {"simulated": atlas.simulated, **atlas.evaluation.people_json(), "notes": notes})
+        about: dict[str, Any] = {"simulated": atlas.simulated, **atlas.evaluation.people_json()}
+        _write_json(out / PEOPLE, {**about, "notes": [*cohort.warnings, *reading.notes]})
     save_atlas(atlas, out / FILE)
     write_statistics(effects, out / STATISTICS)
     write_biomarkers(
@@ -73,7 +73,7 @@ def write_folder(
     for figure in figures:
         write_figure(figure, out / "figures")
     notes = _viewer(out / VIEWER, atlas, template, measured, reliability)
-    told = {figure.name: (figure.svg(), figure.alt) for figure in figures}
+    told = {figure.name: (figure.png(), figure.alt) for figure in figures}
     report = write_report(
         atlas,
         cohort,

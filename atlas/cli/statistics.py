@@ -205,9 +205,9 @@ def _contrasts(table: "BiomarkerTable", groups: str | None, reference: str | Non
     from atlas.overlay import REFERENCE, reference_group
     from atlas.statistics import contrasts
 
-    named = named(groups)
-    if reference is None and named and REFERENCE not in named:
-        reference = named[-1]
+    wanted = named(groups)
+    if reference is None and wanted and REFERENCE not in wanted:
+        reference = wanted[-1]
     present = sorted(set(table.groups))
     return contrasts(present, reference_group(present, reference))
 

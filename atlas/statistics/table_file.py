@@ -39,6 +39,8 @@ def to_json(statistics: Statistics) -> dict[str, Any]:
 
 def from_json(document: Mapping[str, Any]) -> Statistics:
     """What `to_json` made."""
-    effects = tuple(Effect(**{k: math.nan if v is None else v for k, v in row.items()}) for row in document["effects"])
+    rows: list[dict[str, Any]] = [
+        {name: math.nan if value is None else value for name, value in row.items()} for row in document["effects"]
+    ]
     several = {name: tuple(document[name]) for name in ("covariates", "warnings")}
-    return Statistics(**{**document, **several, "effects": effects})
+    return Statistics(**{**document, **several, "effects": tuple(Effect(**row) for row in rows)})
