@@ -1,7 +1,8 @@
 """STL for printing: a closed surface in millimetres, life size.
 
-The head is open at the neck: every hole is closed by a fan of triangles about the middle of its rim, which at the neck
-makes a flat base to stand on. Teeth are left out: they are sheets that touch nothing and would print as loose parts.
+The head is open at the neck: every hole is closed by a fan of triangles about the middle of its rim. The rim of the
+lowest, the neck's, is drawn down to one level, some millimetres, so that the head stands on a flat base. Teeth are left
+out: they are sheets that touch nothing and would print as loose parts.
 """
 
 import numpy as np
@@ -28,7 +29,12 @@ def stl(mesh: Mesh) -> bytes:
 def printable(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V', 3), millimetres, z up, and faces (F', 3) of a surface in which every edge has two triangles."""
     drop = mesh.part_names.index("teeth") if "teeth" in mesh.part_names else -1
+    n = len(mesh.vertices)
     vertices, faces = close_holes(mesh.vertices.astype(float), mesh.faces[mesh.face_parts != drop])
+    if len(vertices) > n:
+        lowest = n + vertices[n:, 1].argmin()
+        base = np.unique(faces[(faces == lowest).any(1)])
+        vertices[base, 1] = vertices[base, 1].min()
     used, faces = np.unique(faces, return_inverse=True)
     vertices = 1000 * vertices[used] @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
     return vertices - [0, 0, vertices[:, 2].min()], faces.reshape(-1, 3)

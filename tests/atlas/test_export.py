@@ -90,6 +90,7 @@ def test_stl_is_closed_life_size_and_stands(sequence, template, tmp_path):
     width, depth, height = 1000 * np.ptp(sequence.neutral(template), axis=0)[[0, 2, 1]]
     np.testing.assert_allclose(solid.extents, [width, depth, height], atol=0.01)
     assert solid.bounds[0, 2] == 0
+    assert solid.area_faces[(solid.triangles[:, :, 2] == 0).all(1)].sum() > 8000, "a flat base of the neck's size, mm^2"
     nose = solid.vertices[solid.vertices[:, 1].argmin()]
     assert abs(nose[0]) < 20, "the face looks along -y"
     assert b"millimetres; research use; not a diagnosis; simulated" in path.read_bytes()[:80]
