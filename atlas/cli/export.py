@@ -59,6 +59,7 @@ def export(
 
 def _export_group(source: Path, group: str | None, template: str | None, out: Path) -> tuple[Path, str]:
     from atlas.atlas_file import load_atlas
+    from atlas.biomarkers.vertex_reliability import vertex_reliability
     from atlas.export import export_standard_face
     from atlas.export.mesh import check_suffix
     from atlas.motion import motion_space
@@ -80,4 +81,8 @@ def _export_group(source: Path, group: str | None, template: str | None, out: Pa
         )
     people = atlas.standard_faces[group][None].people
     said = f", average of {people} {'simulated people' if atlas.simulated else 'people'}"
-    return export_standard_face(atlas, head, motion_space(head), group, out), said
+    space = motion_space(head)
+    reliability = vertex_reliability(head, space, atlas.reliability.stage)
+    tracks = atlas.trajectories.get(group)
+    path = export_standard_face(atlas, head, space, group, out, trajectories=tracks, reliability=reliability)
+    return path, said

@@ -5,14 +5,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from atlas.aggregation import AggregatedFace, summarise, template_units
 from atlas.figures import HeadPainter
 from atlas.motion import MotionSpace, motion_space
-from atlas.overlay import overlays
+from atlas.overlay import overlay_set
 from atlas.simulation import simulate, simulate_people, simulate_recording
+from atlas.statistics import compare
 from reconstruction.template import Template
 
 STIMULI = ("happiness", "anger", "neutral")
@@ -40,10 +42,17 @@ def no_paper() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_permutations() -> Iterator[None]:
-    """Overlays of an atlas are permuted 49 times: that they are is tested, not how finely."""
+    """Differences of an atlas are permuted 49 times, intervals rest on 50 resamples: that they are computed is tested
+    there, not how finely.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("atlas.atlas.overlays", partial(overlays, permutations=49))
+        for work in (overlay_set, compare):
+            patch.setattr(f"atlas.atlas.{work.__name__}", partial(_quickly, work))
         yield
+
+
+def _quickly(work: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+    return work(*arguments, **settings | {"permutations": 49, "resamples": 50})
 
 
 @pytest.fixture(scope="session")

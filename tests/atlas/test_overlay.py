@@ -10,7 +10,7 @@ from atlas.aggregation import AggregatedFace, summarise, template_units
 from atlas.motion import MotionSpace, face_mask
 from atlas.overlay import KINDS, MOTION, OUTWARD, OverlaySet, overlay_set, overlays, reference_group
 from atlas.simulation import simulate_people, simulate_recording
-from atlas.standard_faces import standard_face
+from atlas.standard_faces import standard_faces
 from atlas.statistics import People
 from reconstruction.errors import InputError
 from reconstruction.rendering import vertex_normals
@@ -81,9 +81,8 @@ def test_outward_is_the_mean_faces_displacement_along_its_normals(
     people = aggregated("strong", 36, 0)
     made = strong.by_group["MDD"][OUTWARD]
     mean = np.zeros(template.n_shape)
-    mdd, hc = (standard_face(people, group, template, space) for group in ("MDD", "HC"))
-    assert mdd is not None
-    assert hc is not None
+    faces = standard_faces(people, template, space).faces
+    mdd, hc = faces["MDD"][None], faces["HC"][None]
     moved = mdd.expressive(template, space, shape=mean) - hc.expressive(template, space, shape=mean)
     normals = vertex_normals(template.v_template.astype(float), template.faces)
     skin = template.skin

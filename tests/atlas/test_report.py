@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas.aggregation import biomarker_table
 from atlas.atlas import KIND, VERSION, Atlas, build_atlas
 from atlas.atlas_file import load_atlas, save_atlas
 from atlas.biomarkers import ReliabilityTable, template_figures
 from atlas.biomarkers.recording import FaceParts, face_parts, recording_biomarkers
-from atlas.biomarkers.table import BiomarkerTable
+from atlas.biomarkers.table import BiomarkerTable, biomarker_table
 from atlas.cohort import Cohort, load_cohort
 from atlas.figures import AtlasPictures, png
 from atlas.motion import MotionSpace, motion_space

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -233,9 +234,8 @@ def test_a_gallery_holds_every_group_whatever_its_name(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("atlas.gallery.standard_sheet", lambda *_: b"picture")  # these have tests of their own
-    monkeypatch.setattr("atlas.gallery.overlay_sheet", lambda *_: b"picture")
-    monkeypatch.setattr("atlas.gallery.write_sheets", lambda *_: [])
+    for sheet in ("standard_sheet", "overlay_sheet"):  # these have tests of their own
+        monkeypatch.setattr(f"atlas.gallery.{sheet}", lambda *_: SimpleNamespace(png=lambda: b"picture"))
     hostile = renamed(atlas, HOSTILE)
     reliability = {"motion": np.full(len(template.v_template), 0.5, np.float32)}
     tracks = {HOSTILE["BD"]: {"fear": track}}
