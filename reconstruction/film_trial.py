@@ -9,11 +9,10 @@ from reconstruction.calibration import Calibration
 from reconstruction.films import Film
 from reconstruction.fitting import fit_points, to_tracks
 from reconstruction.motion import pose_to_motion
-from reconstruction.reliability import Reliability
+from reconstruction.reliability import RATE, Reliability
 from reconstruction.template import Template
 
 PEOPLE, FRAMES = 60, 40  # filmed, and frames of each
-RATE = 15.0  # frames a second: webcams in poor light, and the lowest at which a recording is smoothed
 
 
 def try_films(template: Template, calibration: Calibration, films: Iterable[Film], first: int = 0) -> Reliability:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 STAGES = ("fast", "full")  # worse first
+RATE = 15.0  # frames a second of the films: webcams in poor light, and the lowest at which a recording is smoothed
 DETECTION = 3.29  # 2 x 1.645: 5 % false alarms and 5 % misses (Currie 1968; IUPAC 1995), the blank's mean well known
 RIDGE = 0.02  # of the variance of every true parameter, so that those that move together share what both explain
 BOOTSTRAPS = 1000

@@ -1,4 +1,4 @@
-"""Quantities a clinician can name, computed from face parameters: action units and movement measures."""
+"""Quantities a clinician can name, from face parameters or other tools' tables: units, parts of the face, movement."""
 
 from atlas.biomarkers.action_units import ACTION_UNITS, action_units, mean_action_units
 from atlas.biomarkers.measures import MEASURES, measures

@@ -15,8 +15,9 @@ from atlas.biomarkers.velocity import LAG_S
 
 INTENSITY = "intensity 0 to 5"
 _FACS = "FACS (Ekman and Friesen 1978); scale of OpenFace (Baltrušaitis et al. 2018)"
-_OPENDBM = "OpenDBM's definition (Galatzer-Levy et al. 2021), derived anew"
+_OPENDBM = "OpenDBM's definition, derived anew"
 _HERE = "defined here"
+_MEAN = "mean over valid frames"
 _MIRRORED_UNITS = {"AU61": "AU62", "AU62": "AU61"}
 _OTHER_NAMES = {"AU23": "lip tightener", "AU25": "lips part"}  # of units that only other tools measure
 _LAG = f"over {LAG_S:g} s"
@@ -38,7 +39,7 @@ _MOVEMENT: dict[str, tuple[str, str, str, str]] = {
     "blink_rate": ("per minute", "blinks", f"eyelid coefficients above {CLOSED:g} until below {OPENED:g}", _HERE),
     "blink_duration": ("s", "blink duration", MEASURES["blink_duration"], _HERE),
     "ear_blink_rate": ("per minute", "blinks by eye aspect ratio", f"{_BLINK}; {_SLOW}", _OPENDBM),
-    "ear_blink_duration": ("s", "blink duration by eye aspect ratio", f"{_BLINK}: width at half depth; {_SLOW}", _OPENDBM),
+    "ear_blink_duration": ("s", "their duration", f"{_BLINK}: width at half depth; {_SLOW}", _OPENDBM),
     "eye_opening": ("ratio", "eye opening", f"{_EAR}; both eyes", _SOUKUPOVA),
     "eye_opening_right": ("ratio", "eye opening, right", _EAR, _SOUKUPOVA),
     "eye_opening_left": ("ratio", "eye opening, left", _EAR, _SOUKUPOVA),
@@ -46,7 +47,7 @@ _MOVEMENT: dict[str, tuple[str, str, str, str]] = {
     "gaze_speed": ("rad/s", "gaze displacement", _GAZE, _OPENDBM),
     "head_speed": ("rad/s", "head turning", f"{MEASURES['head_speed']}, from frame to frame", _OPENDBM),
     "head_velocity": ("mm/s", "head movement", f"mean speed of the head's origin before the camera, {_LAG}", _OPENDBM),
-    "face_speed": ("mm/s", "facial movement", f"root mean square speed of the face's surface, {_LAG}; no head pose", _HERE),
+    "face_speed": ("mm/s", "facial movement", f"root mean square speed of its surface, {_LAG}; no head pose", _HERE),
     "expression_speed": ("intensity/s", "change of action units", MEASURES["expression_speed"], _HERE),
     "expressivity": (INTENSITY, "mean of the action units", MEASURES["expressivity"], _HERE),
     **{
@@ -57,7 +58,7 @@ _MOVEMENT: dict[str, tuple[str, str, str, str]] = {
     "asymmetry_mouth": ("mm", "asymmetry of the mouth", _MIRRORED, _OPENDBM),
     "asymmetry_brow": ("mm", "asymmetry of the brows", _MIRRORED, _OPENDBM),
     "asymmetry_eye": ("mm", "asymmetry of the eyes", _MIRRORED, _OPENDBM),
-    "tremor_head": ("mm", "tremor of the head", f"bridge of the nose across the line of sight: {_TREMOR}", _TREMOR_SOURCE),
+    "tremor_head": ("mm", "tremor of the head", f"bridge of the nose, across the view: {_TREMOR}", _TREMOR_SOURCE),
     "tremor_jaw": ("mm", "tremor of the jaw", f"points 7 to 9, no head pose: {_TREMOR}", _TREMOR_SOURCE),
     "tremor_lips": ("mm", "tremor of the lips", f"points 48 to 67, no head pose: {_TREMOR}", _TREMOR_SOURCE),
 }  # fmt: skip
@@ -77,10 +78,8 @@ def unit_quantities(codes: Sequence[str], sided: Sequence[str] = ()) -> tuple[Qu
     """Mean intensity and presence of action units, and the difference between the sides of those in `sided`."""
     out = []
     for code in codes:
-        mirror = _MIRRORED_UNITS.get(code, code)
-        out.append(
-            Quantity(code, "unit", INTENSITY, unit_name(code), "mean over valid frames", _FACS, mirror, code, "unit_intensity")
-        )  # fmt: skip
+        mirror, name = _MIRRORED_UNITS.get(code, code), unit_name(code)
+        out.append(Quantity(code, "unit", INTENSITY, name, _MEAN, _FACS, mirror, code, "unit_intensity"))
     for code in codes:
         mirror = f"{_MIRRORED_UNITS.get(code, code)}_presence"
         out.append(presence_quantity(code, mirror, f"share of valid frames of intensity {PRESENT:g} or more", _FACS))
@@ -92,9 +91,8 @@ def unit_quantities(codes: Sequence[str], sided: Sequence[str] = ()) -> tuple[Qu
 
 
 def presence_quantity(code: str, mirror: str, definition: str, source: str) -> Quantity:
-    return Quantity(
-        f"{code}_presence", "unit", "%", f"{unit_name(code)}, present", definition, source, mirror, code, "unit_presence"
-    )  # fmt: skip
+    label = f"{unit_name(code)}, present"
+    return Quantity(f"{code}_presence", "unit", "%", label, definition, source, mirror, code, "unit_presence")
 
 
 def unit_name(code: str) -> str:

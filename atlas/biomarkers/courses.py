@@ -1,7 +1,7 @@
 """What a recording shows over time, whichever tool measured it: the courses that movement measures are computed from.
 
-Parameters of this project give all of them (`parameter_courses`), other tools' tables some (`tool_table`). The same code
-then measures both, so that a quantity of one name means one thing.
+Parameters of this project give all of them (`parameter_courses`), other tools' tables some (`tool_table`). The same
+code then measures both, so that a quantity of one name means one thing.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas.biomarkers.action_units import action_units
-from atlas.biomarkers.mirror import FLIP, LANDMARK_PARTNERS, landmark_rows
-from atlas.motion import MotionSpace
+from atlas.biomarkers.mirror import even_shapes, even_vertices, landmark_weights
 from reconstruction.camera import rotation_from_axis_angle
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
@@ -66,14 +65,10 @@ class LandmarkModel:
 
 
 def landmark_model(template: Template, directions: np.ndarray) -> LandmarkModel:
-    """The model of a template, whose shape components have no side; directions : (68, 3, M) metres, of `motion_energy.landmark_directions`."""
-    mean, by_shape = (
-        1000 * landmark_rows(template.landmarks68, field.astype(np.float64))
-        for field in (template.v_template, template.shapedirs)
-    )
-    mean = (mean + mean[LANDMARK_PARTNERS] * FLIP) / 2
-    even = (by_shape + by_shape[LANDMARK_PARTNERS] * FLIP[:, None]) / 2
-    return LandmarkModel(mean, even, 1000 * directions)
+    """The model of a template; directions : (68, 3, M) metres, of `motion_energy.landmark_directions`."""
+    rows = 1000 * landmark_weights(template)
+    by_shape = (rows @ even_shapes(template).reshape(rows.shape[1], -1)).reshape(68, 3, -1)
+    return LandmarkModel(rows @ even_vertices(template), by_shape, 1000 * directions)
 
 
 def parameter_courses(sequence: FaceSequence, motion: np.ndarray, model: LandmarkModel) -> Courses:

@@ -1,8 +1,8 @@
 """Expressivity: how strongly the units of an expression are active while they are, after OpenDBM's definitions.
 
-The sets of action units and the soft intensity are those of OpenDBM's documentation (Galatzer-Levy et al. 2021), derived
-anew: in a frame, the sum of the intensities of the set's units that are present, by 6 times how many are; 0 where none
-is. A unit that cannot be measured is never present.
+The sets of action units and the soft intensity are those of OpenDBM, derived anew: in a frame, the sum of the
+intensities of the set's units that are present, by 6 times how many are; 0 where none is. A unit that cannot be
+measured is never present.
 """
 
 from collections.abc import Mapping
@@ -21,17 +21,18 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {
 }
 EMOTIONS = tuple(name for name in EXPRESSIONS if name != "pain")
 DIVISOR = 6.0
+ENOUGH = 0.75  # share of a set that must be measurable: the embedded template lacks AU23 alone
 
 
 def soft_intensity(
     expression: str, units: Mapping[str, np.ndarray], present: Mapping[str, np.ndarray]
 ) -> np.ndarray | None:
-    """(T,) soft intensity, 0 to 5/6, of one of `EXPRESSIONS`; None where none of its units is known.
+    """(T,) soft intensity, 0 to 5/6, of one of `EXPRESSIONS`; None where fewer than `ENOUGH` of its units are known.
 
     units : {code: (T,) intensity 0 to 5}; present : {code: (T,) bool}
     """
     known = [code for code in EXPRESSIONS[expression] if code in units and code in present]
-    if not known:
+    if len(known) < ENOUGH * len(EXPRESSIONS[expression]):
         return None
     shown = np.stack([present[code] for code in known])
     total = np.where(shown, np.stack([units[code] for code in known]).astype(np.float64), 0).sum(0)

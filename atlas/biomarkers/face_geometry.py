@@ -1,6 +1,6 @@
 """Measures of the key points' places: how open the eyes are, when they blink, how unlike both sides of the face are.
 
-Definitions after OpenDBM's documentation (Galatzer-Levy et al. 2021), derived anew. Blinks by the eye aspect ratio are
+Definitions after OpenDBM, derived anew. Blinks by the eye aspect ratio are
 Soukupová and Čech's (2016).
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.biomarkers.mirror import FLIP, LANDMARK_PARTNERS, even_vertices
+from atlas.biomarkers.mirror import LANDMARK_PARTNERS, even_vertices, landmark_weights
 from atlas.motion import face_mask, vertex_areas
 from reconstruction.errors import InputError
 from reconstruction.template import Template
@@ -80,7 +80,7 @@ def keypoints(template: Template | None = None) -> PartSet:
 def organs(template: Template | None = None, *, sides: str = SUBJECT, sums: bool = False) -> PartSet:
     """The 9 organs.
 
-    sides : ``subject`` where REyC is the subject's right brow; ``image`` where it is the one on the picture's right, and
+    sides : ``subject`` where REyC is the subject's right brow; ``image`` where it is that on the picture's right, and
         likewise the eyes. Which of them the Emoface paper means is not known.
     sums : an organ's share is that of the sum over its points instead of the mean; with the sum the contour's 17 points
         weigh more than the nose's 4
@@ -139,8 +139,7 @@ def face_geometry(template: Template) -> tuple[np.ndarray, np.ndarray, np.ndarra
     face's vertices, zero elsewhere.
     """
     vertices = even_vertices(template)
-    points = template.landmarks68(vertices)
-    points = (points + points[LANDMARK_PARTNERS] * FLIP) / 2
+    points = landmark_weights(template) @ vertices
     mask = face_mask(template)
     area = vertex_areas(vertices, template.faces) * (mask | mask[template.mirror])
     return vertices, points, (area + area[template.mirror]) / 2
@@ -155,7 +154,4 @@ def _at_vertices(points: np.ndarray, template: Template | None) -> np.ndarray:
     """(P, V) float32 vertex weights of weights (P, 68) of key points, alike on both sides."""
     if template is None:
         return np.zeros((len(points), 0), np.float32)
-    rows, embedding = np.zeros((68, len(template.v_template))), template.landmarks68
-    np.add.at(rows, (np.arange(68)[:, None], embedding.triangles), embedding.barycentric)
-    rows = (rows + rows[LANDMARK_PARTNERS][:, template.mirror]) / 2
-    return (points @ rows).astype(np.float32)
+    return (points @ landmark_weights(template)).astype(np.float32)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from atlas.biomarkers.face_parts import PartSet
-from atlas.biomarkers.mirror import LANDMARK_PARTNERS, even_directions, landmark_rows
+from atlas.biomarkers.mirror import even_directions, landmark_weights
 from atlas.motion import MotionSpace
 from reconstruction.template import Template
 
@@ -19,7 +19,7 @@ from reconstruction.template import Template
 def part_forms(sets: tuple[PartSet, ...], template: Template, space: MotionSpace) -> dict[str, np.ndarray]:
     """{set's name: (P, M, M) mm^2}: x^T G x is the mean square displacement of a part for coefficients x."""
     size = space.size
-    even = even_directions(space.directions.astype(np.float64), template.mirror, space.names)
+    even = even_directions(space.directions.astype(np.float64), template, space.names)
     by_point = 1000 * landmark_directions(template, space)
     points = np.einsum("kdm,kdn->kmn", by_point, by_point).reshape(68, -1)
     flat = np.ascontiguousarray(1000 * even).reshape(-1, size)
@@ -39,8 +39,8 @@ def part_forms(sets: tuple[PartSet, ...], template: Template, space: MotionSpace
 
 def landmark_directions(template: Template, space: MotionSpace) -> np.ndarray:
     """(68, 3, M) float64, metres: how the key points move with the motion coefficients, alike on both sides."""
-    rows = landmark_rows(template.landmarks68, space.directions.astype(np.float64))
-    return even_directions(rows, LANDMARK_PARTNERS, space.names)
+    even = even_directions(space.directions.astype(np.float64), template, space.names)
+    return (landmark_weights(template) @ even.reshape(len(even), -1)).reshape(68, 3, -1)
 
 
 def mean_square_speeds(forms: Mapping[str, np.ndarray], moment: np.ndarray) -> dict[str, np.ndarray]:

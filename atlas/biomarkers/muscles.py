@@ -20,6 +20,7 @@ REACH = 2.5  # standard deviations beyond which a patch weighs nothing
 
 # a point of a line: key points whose mean it is, then (sideways, up) in distances of the outer eye corners
 Point = tuple[tuple[int, ...], tuple[float, float]]
+_AT = (0.0, 0.0)
 # name: (label, line on the subject's right, s); sideways is away from the midline
 _SIDED: dict[str, tuple[str, tuple[Point, ...], float]] = {
     "frontalis_medial": ("medial frontalis", (((21,), (-0.03, 0.09)), ((20, 21), (0.0, 0.14))), 0.07),
@@ -27,16 +28,18 @@ _SIDED: dict[str, tuple[str, tuple[Point, ...], float]] = {
     "corrugator": ("corrugator supercilii", (((21,), (-0.05, -0.04)), ((20,), (0.0, 0.0))), 0.05),
     "orbicularis_oculi": (
         "orbicularis oculi",
-        (((36,), (0.06, 0.0)), ((37,), (0.02, 0.05)), ((38,), (-0.01, 0.05)), ((39,), (-0.03, 0.02)))
-        + (((40,), (0.0, -0.08)), ((41,), (0.03, -0.08)), ((36,), (0.06, 0.0))),
+        (
+            *(((36,), (0.06, 0.0)), ((37,), (0.02, 0.05)), ((38,), (-0.01, 0.05)), ((39,), (-0.03, 0.02))),
+            *(((40,), (0.0, -0.08)), ((41,), (0.03, -0.08)), ((36,), (0.06, 0.0))),
+        ),
         0.05,
     ),
     "nasalis": ("nasalis and levator labii alaeque nasi", (((28, 39), (0.0, 0.0)), ((31,), (0.03, 0.03))), 0.05),
     "levator_labii": ("levator labii superioris", (((40, 41), (0.0, -0.14)), ((49,), (0.05, 0.06))), 0.05),
     "zygomaticus": ("zygomaticus", (((36,), (0.08, -0.28)), ((48,), (0.06, 0.04))), 0.06),
     "buccinator": ("buccinator and risorius", (((48,), (0.08, -0.01)), ((48,), (0.28, 0.02))), 0.07),
-    "orbicularis_oris_upper": ("upper orbicularis oris", (((48,), (0.0, 0.0)), ((49, 61), (0.0, 0.0)), ((51, 62), (0.0, 0.0))), 0.05),
-    "orbicularis_oris_lower": ("lower orbicularis oris", (((48,), (0.0, 0.0)), ((59, 67), (0.0, 0.0)), ((57, 66), (0.0, 0.0))), 0.05),
+    "orbicularis_oris_upper": ("upper orbicularis oris", (((48,), _AT), ((49, 61), _AT), ((51, 62), _AT)), 0.05),
+    "orbicularis_oris_lower": ("lower orbicularis oris", (((48,), _AT), ((59, 67), _AT), ((57, 66), _AT)), 0.05),
     "depressor_anguli_oris": ("depressor anguli oris", (((48,), (0.04, -0.06)), ((48,), (0.08, -0.26))), 0.05),
     "depressor_labii": ("depressor labii inferioris", (((58, 59), (0.0, -0.05)), ((59,), (0.03, -0.20))), 0.05),
     "mentalis": ("mentalis", (((8, 57), (0.06, 0.06)), ((8, 57), (0.07, -0.06))), 0.06),
@@ -49,7 +52,7 @@ _MIDLINE: dict[str, tuple[str, tuple[Point, ...], float]] = {
 def muscles(template: Template) -> PartSet:
     """The patches, right and left; those of the midline have no side."""
     vertices, points, area = face_geometry(template)
-    unit = np.linalg.norm(points[45] - points[36])
+    unit = float(np.linalg.norm(points[45] - points[36]))
     places: list[str] = []
     labels: list[str] = []
     weights: list[np.ndarray] = []

@@ -32,7 +32,8 @@ class FaceParts:
     forms : {set's name: (P, M, M) mm^2}, see `motion_energy`
     directions : (V, 3, M) float32, metres, alike on both sides
     face : (M, M) mm^2, the form of the whole face
-    units, sided : codes of the action units the template can show, and of those that have a left and a right
+    units : codes of the action units the template can show
+    sided : {code: columns of its left and of its right expressions} of those that have two sides
     quantities : Q, in the order of every vector of biomarkers
     """
 
@@ -44,7 +45,7 @@ class FaceParts:
     face: np.ndarray
     landmarks: LandmarkModel
     units: tuple[str, ...]
-    sided: tuple[str, ...]
+    sided: dict[str, tuple[list[int], list[int]]]
     quantities: tuple[Quantity, ...]
 
     @property
@@ -72,15 +73,16 @@ def face_parts(
     space = motion_space(template) if space is None else space
     sets = (organs(template, sides=sides, sums=organ_sums), emoface16(template), muscles(template), keypoints(template))
     units = tuple(unit_weights(template))
-    two_sided = tuple(code for code in units if _sides(code, template.expression_names))
+    sides_of = {code: _sides(code, template.expression_names) for code in units}
+    two_sided = {code: columns for code, columns in sides_of.items() if all(columns)}
     names = set(MOVEMENT) - (set() if units else {"expressivity", "expression_speed"})
     known = movement_quantities(tuple(names))
     quantities = (
-        *unit_quantities(units, two_sided),
+        *unit_quantities(units, tuple(two_sided)),
         *known,
         *(quantity for parts in sets for quantity in part_quantities(parts)),
     )
-    even = even_directions(space.directions, template.mirror, space.names).astype(np.float32)
+    even = even_directions(space.directions, template, space.names).astype(np.float32)
     return FaceParts(
         template_sha256=template.sha256,
         space=space,
@@ -124,12 +126,14 @@ def recording_biomarkers(sequence: FaceSequence, parts: FaceParts) -> np.ndarray
         if len(intensity):
             found[code] = float(intensity.mean(dtype=np.float64))
             found[f"{code}_presence"] = float(100 * courses.present[code][sequence.valid].mean())
-    for code in parts.sided if sequence.valid.any() else ():
-        left, right = (_side_intensity(sequence, columns) for columns in _sides(code, sequence.expression_names))
+    for code, (on_left, on_right) in parts.sided.items() if sequence.valid.any() else ():
+        left, right = (_side_intensity(sequence, columns) for columns in (on_left, on_right))
         found[f"{code}_asymmetry"] = float(np.abs(left - right).mean(dtype=np.float64))
     for name, energy in mean_square_speeds(parts.forms, moment).items():
         these = parts.set(name)
-        found |= {f"{name}_{place}_share": x for place, x in zip(these.places, shares(energy, these.extent), strict=True)}
+        found |= {
+            f"{name}_{place}_share": x for place, x in zip(these.places, shares(energy, these.extent), strict=True)
+        }
         found |= {f"{name}_{place}_speed": x for place, x in zip(these.places, np.sqrt(energy), strict=True)}
     return np.array([found.get(name, np.nan) for name in parts.names])
 
@@ -169,12 +173,12 @@ def window(sequence: FaceSequence, frames: np.ndarray) -> FaceSequence:
     return replace(sequence, **{name: getattr(sequence, name)[frames] for name in series})
 
 
-def _sides(code: str, names: tuple[str, ...]) -> tuple[list[int], list[int]] | None:
-    """Columns of a unit's left and right shapes; None where it has no two sides."""
+def _sides(code: str, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Columns of a unit's left and of its right expressions."""
     columns = [i for name in ACTION_UNITS[code].expressions for i in sided(name, names)]
     left = [i for i in columns if names[i].endswith("Left")]
     right = [i for i in columns if names[i].endswith("Right")]
-    return (left, right) if left and right else None
+    return left, right
 
 
 def _side_intensity(sequence: FaceSequence, columns: list[int]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Velocities of a recording over a fixed lag, so that recordings of different frame rates compare.
 
 A difference of successive frames is mostly the fit's noise at 60 frames a second and mostly motion at 5. Every velocity
-here is therefore the change over `LAG_S` (0.2 s: one frame at Emoface's 5 frames a second, the slowest cohort known, and
-shorter than most movements of a face) by the time that passed. Nothing is differentiated across a gap.
+here is therefore the change over `LAG_S` (0.2 s: one frame at Emoface's 5 frames a second, the slowest cohort known,
+and shorter than most movements of a face) by the time that passed. Nothing is differentiated across a gap.
 """
 
 from dataclasses import dataclass
@@ -42,8 +42,9 @@ class Steps:
 def lagged_steps(time_s: np.ndarray, valid: np.ndarray, frame_rate: float, lag_s: float = LAG_S) -> Steps:
     """Pairs of frames about `lag_s` apart, every frame from the first to the last valid.
 
-    frame_rate : frames per second; NaN where no time is known: then steps are from frame to frame, and their seconds
-        NaN. Below 3.3 frames a second there are no steps: frames are farther apart than one and a half lags.
+    frame_rate : frames per second; NaN where no time is known: then `time_s` counts frames, steps are from frame to
+        frame, and their seconds NaN. Below 3.3 frames a second there are no steps: frames lie more than
+        one and a half lags apart.
     """
     known = np.isfinite(frame_rate)
     lag = max(1, round(lag_s * frame_rate)) if known else 1
@@ -52,8 +53,7 @@ def lagged_steps(time_s: np.ndarray, valid: np.ndarray, frame_rate: float, lag_s
         return Steps(none, none, np.zeros(0))
     broken = np.concatenate([[0], np.cumsum(~valid)])
     whole = broken[lag + 1 :] == broken[: -lag - 1]
-    elapsed = time_s[lag:] - time_s[:-lag] if known else np.full(len(time_s) - lag, np.nan)
-    if known:
-        whole &= (elapsed > 0.5 * lag_s) & (elapsed < 1.5 * lag_s)
+    elapsed, wanted = time_s[lag:] - time_s[:-lag], lag_s if known else 1.0
+    whole &= (elapsed > 0.5 * wanted) & (elapsed < 1.5 * wanted)
     first = np.flatnonzero(whole)
-    return Steps(first, first + lag, elapsed[first])
+    return Steps(first, first + lag, elapsed[first] if known else np.full(len(first), np.nan))

@@ -16,7 +16,18 @@ from atlas.cli.console import make_console
 from reconstruction import __version__
 from reconstruction.errors import InputError
 
-COMMANDS = ("reconstruct", "export", "simulate", "build", "match", "statistics", "evaluate", "template", "demo")
+COMMANDS = (
+    "reconstruct",
+    "export",
+    "simulate",
+    "build",
+    "match",
+    "biomarkers",
+    "statistics",
+    "evaluate",
+    "template",
+    "demo",
+)
 BAD_INPUT, INTERRUPTED = 2, 130
 
 app = typer.Typer(
