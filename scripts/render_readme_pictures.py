@@ -1,9 +1,10 @@
-"""Draw the pictures that the README shows: the embedded template, the quality of a recording, wrinkles.
+"""Draw the pictures that the README shows: the embedded template, a recording's quality, wrinkles, an atlas's overlay.
 
 usage: python scripts/render_readme_pictures.py [--out docs/images]
 """
 
 import argparse
+import io
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from atlas.aggregation import AggregatedFace, summarise, template_units
+from atlas.atlas import build_atlas
+from atlas.biomarkers.vertex_reliability import vertex_reliability
+from atlas.figures import AtlasPictures
 from atlas.figures.heads import VIEWS, HeadPainter
 from atlas.figures.quality_strip import quality_strip
+from atlas.figures.sheets import overlay_sheet
+from atlas.motion import motion_space
 from atlas.simulation.people import simulate_people
 from atlas.simulation.recording import simulate_recording
 from measure_detail import film, make_head
@@ -37,7 +44,9 @@ LEFT_OUT = (  # of the recording whose quality is shown: from second to second, 
     (14.6, 15.8, "no face"),
     (18.2, 18.4, "blurred"),
 )
+STIMULI, PEOPLE = ("happiness", "anger", "sadness", "fear", "neutral"), 150
 RAKING = (-0.6, -0.8, -0.2)  # light that shows fine form
+OVERLAY_WIDTH = 1100  # pixels
 HEIGHT = 300  # pixels of one head
 CAPTION = 34
 
@@ -116,12 +125,31 @@ def wrinkles_sheet(template: Template) -> Image.Image:
     return sheet
 
 
+def overlay(template: Template) -> Image.Image:
+    """Where simulated people of MDD and BD move more or less than those of HC, with the demonstration's effects."""
+    space, units = motion_space(template), template_units(template)
+    people = [
+        AggregatedFace(
+            person.id,
+            person.group,
+            tuple(summarise(simulate_recording(person, s, 10, 25, 1, template), s, space, units) for s in STIMULI),
+        )
+        for person in simulate_people(PEOPLE, seed=1, template=template)
+    ]
+    atlas = build_atlas(people, template, space, permutations=0)
+    pictures = AtlasPictures(atlas, template, space, vertex_reliability(template, space, "full"))
+    with Image.open(io.BytesIO(overlay_sheet(pictures, pictures.compared).png())) as opened:
+        size = OVERLAY_WIDTH, round(OVERLAY_WIDTH * opened.height / opened.width)
+        return opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     (out / "quality.png").write_bytes(example_strip(load_template()))
+    overlay(load_template()).save(out / "overlay.png", optimize=True)
     wrinkles_sheet(load_template()).quantize(64).save(out / "detail.png", optimize=True)
     head_sheet(load_template()).quantize(256).save(out / "atlas-head.png", optimize=True)
 

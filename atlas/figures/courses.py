@@ -116,11 +116,11 @@ def course_figure(
         y = top + (i // _ACROSS) * (_HEIGHT + _GAP + 16)
         axes = page.axes(x, y, _WIDTH - 20, _HEIGHT)
         for group in groups:
-            course = by_quantity[quantity].get(group)
-            if course is not None:
-                label = f"{group} (n = {course.people})"
-                axes.fill_between(course.time_s, course.low, course.high, color=colours[group], alpha=0.18, linewidth=0)
-                axes.plot(course.time_s, course.mean, color=colours[group], linewidth=2.2, label=label)
+            found = by_quantity[quantity].get(group)
+            if found is not None:
+                label = f"{group} (n = {found.people})"
+                axes.fill_between(found.time_s, found.low, found.high, color=colours[group], alpha=0.18, linewidth=0)
+                axes.plot(found.time_s, found.mean, color=colours[group], linewidth=2.2, label=label)
         some = next(iter(by_quantity[quantity].values()))
         axes.set_title(some.label, fontsize=TEXT, color=INK, loc="left", weight="bold")
         axes.set_ylabel(some.unit, fontsize=SMALL, color=INK)

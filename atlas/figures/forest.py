@@ -71,12 +71,12 @@ def forest(
         _column(axes, own, reach, scale)
         page.text(x + _COLUMN / 2, top - 40, _heading(contrast, own), ha="center", weight="bold")
         page.text(x + _COLUMN / 2, top - 18, _directions(contrast), SMALL, color=SOFT, ha="center")
-        for at, effect in zip(y, own, strict=True):
-            if effect is not None:
-                bold = "bold" if _sure(effect) == 2 else "normal"
-                digits = decimals(largest[effect.unit])
-                unit = effect.unit.removesuffix(" 0 to 5")
-                page.text(x + _COLUMN + 10, at, f"{effect.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
+        for at, found in zip(y, own, strict=True):
+            if found is not None:
+                bold = "bold" if _sure(found) == 2 else "normal"
+                digits = decimals(largest[found.unit])
+                unit = found.unit.removesuffix(" 0 to 5")
+                page.text(x + _COLUMN + 10, at, f"{found.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
     _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, [_reliability(known, q) for q in chosen])
     _key(page, top + height + 78)
     page.foot()

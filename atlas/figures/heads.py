@@ -126,8 +126,9 @@ class HeadPainter:
 
 def _contours(field: np.ndarray, inside: np.ndarray, shortest: float) -> list[np.ndarray]:
     """Lines (K, 2), x and y in pixels, where a field (H, W) of 0 to 255 passes the middle inside the mask."""
-    hidden = np.ma.masked_array(ndimage.gaussian_filter(field.astype(float), 1.5), ~inside)
-    lines = contour_generator(z=hidden, line_type=LineType.Separate).lines(127.5)
+    smooth = ndimage.gaussian_filter(field.astype(float), 1.5)
+    generator = contour_generator(z=np.ma.masked_where(~inside, smooth), line_type=LineType.Separate)
+    lines = (np.asarray(line) for line in generator.lines(127.5))
     return [line for line in lines if np.linalg.norm(np.diff(line, axis=0), axis=1).sum() >= shortest]
 
 

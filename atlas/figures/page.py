@@ -28,7 +28,7 @@ INK, SOFT, GRID = "#222222", "#666666", "#dddddd"
 TITLE, HEADING, TEXT, SMALL = 16.0, 12.5, 11.0, 9.5  # points; a page fills a slide, so that these stay legible there
 MARGIN = 20  # pixels
 _LETTER = 0.515  # mean width of a letter, in heights
-_SVG = {"svg.hashsalt": "face-atlas", "svg.fonttype": "path", "svg.image_inline": True}
+_SVG: Any = {"svg.hashsalt": "face-atlas", "svg.fonttype": "path", "svg.image_inline": True}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ q < 0.05. Differences and their p are those of `statistics.tsv`, so adjusted for
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def panels(
     *,
     simulated: bool,
 ) -> list[AtlasFigure]:
-    """A panel for every family of regions, organs and key points whose parts are all in one of `part_sets`."""
+    """A panel for every family of regions, organs and key points whose places are those of one of `part_sets`."""
     families: dict[str, list[Quantity]] = {}
     for quantity in table.quantities:
         if quantity.level in TITLES:
@@ -46,7 +47,7 @@ def panels(
     out = []
     for family, quantities in families.items():
         places = {quantity.place for quantity in quantities}
-        parts = next((p for p in part_sets if places <= set(p.places)), None)
+        parts = next((p for p in part_sets if places == set(p.places)), None)
         if parts is not None:
             out.append(
                 panel(family, quantities, table, effects, face.shapes(parts), face, reference, simulated=simulated)
@@ -141,10 +142,10 @@ def _draw(
         for line in shape.lines:
             if shape.filled:
                 axes.add_patch(Polygon(line, facecolor=colour, alpha=_FILL, linewidth=0))
-                line_style = {"linestyle": style[0], "linewidth": style[1], "edgecolor": style[2]}
+                line_style: dict[str, Any] = {"linestyle": style[0], "linewidth": style[1], "edgecolor": style[2]}
                 axes.add_patch(Polygon(line, fill=False, **line_style))
             elif len(line) == 1:
-                ring = {"markeredgecolor": style[2], "markeredgewidth": style[1] * 0.7}
+                ring: dict[str, Any] = {"markeredgecolor": style[2], "markeredgewidth": style[1] * 0.7}
                 axes.plot(*line.T, "o", markersize=7.5, color=colour, **ring)
             else:
                 whole = np.vstack([line, line[:1]]) if shape.closed else line
@@ -157,7 +158,8 @@ def _draw(
     if len(shapes) <= 16 and all(shape.filled for shape in shapes.values()):
         for place, text in words.items():
             told = text if signed else f"{place}\n{text}"
-            axes.text(*shapes[place].centre, told, fontsize=SMALL, color=INK, ha="center", va="center", bbox=PAPER)
+            x, y = shapes[place].centre
+            axes.text(x, y, told, fontsize=SMALL, color=INK, ha="center", va="center", bbox=PAPER)
         return
     shown = list(words)
     if len(shown) > LABELLED:

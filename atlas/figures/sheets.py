@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -19,7 +20,7 @@ SPREAD_LABEL = "mm from the group's mean (root mean square over people)"
 TITLES = {MOTION: "Facial motion relative to {}", "outward": "Mean expression relative to {}"}
 NAMES = {MOTION: "overlays-motion", "outward": "overlays-outward"}
 _REDUCED = 0.62
-_LABEL, _GAP, _NOTE = 118, 84, 24  # pixels: left of the pictures, for a bar, for words under a picture
+_LABEL, _GAP, _NOTE, _KEY_WIDTH = 118, 84, 24, 1120  # pixels: left of pictures, for a bar, for words under one, a key
 
 Row = Sequence[np.ndarray | None]
 
@@ -204,10 +205,12 @@ def sheet(
     key : explain lines and, where True, stripes; None : there are none
     """
     tallest = [max((p.shape[0] for p in row if p is not None), default=1) for row in rows.values()]
+    told = list(zip(*(notes or {}).values(), strict=True)) or [()] * len(columns)
     widest = [
-        max((p.shape[1] for p in column if p is not None), default=1) for column in zip(*rows.values(), strict=True)
+        max([p.shape[1] for p in column if p is not None] + [9 * len(heading)] + [8 * len(note) for note in words])
+        for heading, column, words in zip(columns, zip(*rows.values(), strict=True), told, strict=True)
     ]
-    width = max(_LABEL + sum(widest) + MARGIN, 640)
+    width = max(_LABEL + sum(widest) + MARGIN, 16 * len(title), _KEY_WIDTH if key else 640)
     lines = wrapped(caption, width - 2 * MARGIN)
     note = _NOTE if notes else 0
     top = head_height(lines) + 40
@@ -238,7 +241,7 @@ def sheet(
 def _key(page: Page, y: float, stripes: bool) -> None:
     """What lines and stripes mean."""
     x, grey = float(MARGIN), "#{:02x}{:02x}{:02x}".format(*HATCH)
-    entries = [
+    entries: list[tuple[Any, str]] = [
         ("-", f"p < {SIGNIFICANT:g}, corrected for all vertices (family-wise)"),
         ("--", f"q < {SIGNIFICANT:g} (false discovery rate)"),
         *([("/", "grey stripes: less than half of the variance is recovered")] if stripes else []),

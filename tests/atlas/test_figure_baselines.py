@@ -8,12 +8,13 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from made_parts import Motion, PartSet, part_sets
 from matplotlib.text import Text
 from PIL import Image
 from scipy import ndimage
@@ -21,71 +22,25 @@ from scipy import ndimage
 from atlas.atlas import Atlas, build_atlas
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
-from atlas.figures import AtlasFigure, AtlasPictures, HeadPainter
+from atlas.figures import AtlasFigure, AtlasPictures, HeadPainter, write_figures
 from atlas.figures.courses import course_figure, unit_courses
 from atlas.figures.face_map import FaceMap
 from atlas.figures.forest import forest
 from atlas.figures.panels import panels
 from atlas.figures.sheets import overlay_sheet, standard_sheet, stimulus_sheet
-from atlas.motion import MotionSpace, face_mask
+from atlas.motion import MotionSpace
 from atlas.statistics import Effect
 from reconstruction.template import Template
 
 BASELINE = Path(__file__).parent / "baseline"
 WORDS = BASELINE / "words.json"
 WIDTH = 280  # pixels of a stored picture
-BLUR = 2.0  # pixels
-RMS, MOST = 4.0, 36.0  # grey levels by which blurred pictures may differ, over all and at most
+BLUR = 1.2  # pixels
+RMS, MOST = 2.0, 32.0  # grey levels by which blurred pictures may differ, over all and at most; renderers do by 0.1, 5
 FIGURES = (
     "standard-faces", "overlays-motion", "overlays-outward", "stimuli", "organ-share", "grid-share", "keypoint-share",
     "patches-speed", "effects", "course-happiness",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PartSet:
-    """Parts as the figures need them."""
-
-    name: str
-    places: tuple[str, ...]
-    points: np.ndarray | None
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Motion:
-    """A group's mean motion before a stimulus."""
-
-    group: str
-    stimulus: str
-    time_s: np.ndarray
-    motion: np.ndarray
-    sd: np.ndarray
-    people: np.ndarray
-
-
-def part_sets(template: Template) -> list[PartSet]:
-    """Two organs and the contour, the 68 points, a grid of 4 x 4 and two round patches."""
-    points = template.landmarks68(template.v_template)
-    face, (x, y, _) = face_mask(template), template.v_template.T
-    organs = np.zeros((3, 68))
-    for row, own in zip(organs, (slice(0, 17), slice(36, 42), slice(48, 60)), strict=True):
-        row[own] = 1 / (own.stop - own.start)
-    column = np.searchsorted([points[36:42, 0].mean(), 0.0, points[42:48, 0].mean()], x)
-    line = np.searchsorted(-np.array([points[21, 1], points[28, 1], points[33, 1]]) + 0.005, -y)
-    grid = np.stack([face & (line == i // 4) & (column == i % 4) for i in range(16)]).astype(np.float32)
-    cheeks = [np.linalg.norm(template.v_template - template.v_template[face][k], axis=1) for k in _cheeks(template)]
-    return [
-        PartSet("organ", ("contour", "right_eye", "OLC"), organs, np.zeros((3, 0))),
-        PartSet("keypoint", tuple(f"{i:02d}" for i in range(68)), np.eye(68), np.zeros((68, 0))),
-        PartSet("grid", tuple(f"{i:02d}" for i in range(1, 17)), None, grid),
-        PartSet("patches", ("cheek_right", "cheek_left"), None, np.exp(-((np.array(cheeks) / 0.015) ** 2))),
-    ]
-
-
-def _cheeks(template: Template) -> list[int]:
-    points, face = template.landmarks68(template.v_template), template.v_template[face_mask(template)]
-    return [int(np.linalg.norm(face - points[[a, b]].mean(0), axis=1).argmin()) for a, b in ((3, 31), (13, 35))]
 
 
 def biomarkers(sets: list[PartSet]) -> tuple[BiomarkerTable, list[Effect]]:
@@ -296,6 +251,17 @@ def test_exaggeration_and_the_statement_are_printed(figures: dict[str, AtlasFigu
     assert any("exaggerated 2 times" in text for text in written)
     for figure in figures.values():
         assert "research use; not a diagnosis" in [t.get_text() for t in figure.drawn.findobj(Text)]  # type: ignore[arg-type]
+
+
+def test_one_call_writes_everything(pictures: AtlasPictures, template: Template, tmp_path: Path) -> None:
+    sets = part_sets(template)
+    table, effects = biomarkers(sets)
+    written = write_figures(
+        pictures.atlas, template, pictures.space, table, effects, tmp_path, parts=sets[:1], pictures=pictures
+    )
+    names = "standard-faces overlays-motion overlays-outward spread expressions stimuli organ-share effects-regions"
+    assert [path.name for path in written] == [f"{name}.{end}" for name in names.split() for end in ("png", "svg")]
+    assert all(path.parent == tmp_path / "figures" and path.stat().st_size > 10_000 for path in written)
 
 
 def test_files_are_the_same_twice_and_matplotlib_is_left_alone(figures: dict[str, AtlasFigure]) -> None:
