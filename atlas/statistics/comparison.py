@@ -9,13 +9,12 @@ are corrected together; contrasts and families are not corrected for each other.
 A person who lacks a quantity is left out of its test alone, with the permutations of all others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from atlas.biomarkers import ReliabilityTable
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.statistics.contrast import FEWEST, Contrast, stream
 from atlas.statistics.design import Covariates, Design, choose_covariates, make_design
@@ -65,14 +64,14 @@ def compare(
     permutations: int = PERMUTATIONS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    reliability: ReliabilityTable | None = None,
+    reliability: Mapping[str, float] | None = None,
 ) -> Statistics:
     """Every contrast of every quantity; deterministic in `seed`, whatever the order of people.
 
     people : what is known about the table's people; None for nothing but their groups
     covariates : names; None for age and sex where nearly everyone's are known, () for none
     within : column whose values people change places within, ``site``
-    reliability : the template's, see `Effect.reliability`
+    reliability : {quantity: correlation with the truth over people}, see `atlas.biomarkers.quantity_reliability`
 
     Raises
     ------
@@ -102,7 +101,7 @@ def correlate(
     permutations: int = PERMUTATIONS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    reliability: ReliabilityTable | None = None,
+    reliability: Mapping[str, float] | None = None,
 ) -> Statistics:
     """The relation of every quantity to a score, a column of participants.tsv; see `compare`.
 
@@ -150,7 +149,7 @@ def _rows(
     permutations: int,
     resamples: int,
     seed: int,
-    reliability: ReliabilityTable | None,
+    reliability: Mapping[str, float] | None,
 ) -> tuple[list[Effect], list[str]]:
     """The rows of one contrast or score, and warnings."""
     y = values[design.kept]
@@ -196,7 +195,7 @@ def _rows(
             float(p[i]),
             float(p_fwe[i]),
             float(q[i]),
-            reliability_of(quantity.name, reliability),
+            float((reliability or {}).get(quantity.name, np.nan)),
         )
         for i, quantity in enumerate(table.quantities)
     ]
@@ -232,13 +231,6 @@ def hedges(effect: np.ndarray, sd: np.ndarray, freedom: int) -> np.ndarray:
 def partial(t: np.ndarray, freedom: int) -> np.ndarray:
     """Partial correlation from the t statistic of a slope: t / sqrt(t^2 + df)."""
     return t / np.sqrt(t**2 + freedom)
-
-
-def reliability_of(name: str, reliability: ReliabilityTable | None) -> float:
-    """Correlation of a quantity with the truth by the template's calibration; NaN where it is unknown."""
-    figures = reliability.of(name) if reliability else None
-    r = figures.get("r") if figures else None
-    return float("nan") if r is None else float(r)
 
 
 def _counts(tested: np.ndarray, groups: bool) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from atlas.biomarkers import ReliabilityTable
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.statistics import (
     COLUMNS,
@@ -160,8 +159,7 @@ def test_a_group_of_one_is_refused(table_of: Tables) -> None:
 
 def test_reliability_is_the_calibrations(table_of: Tables) -> None:
     table = table_of(np.random.default_rng(8).normal(size=(45, 2)), GROUPS)
-    known = ReliabilityTable({"fast": {"q0": {"r": 0.7}}}, {"fast": 3})
-    found = compare(table, None, A_B, permutations=99, resamples=20, reliability=known)
+    found = compare(table, None, A_B, permutations=99, resamples=20, reliability={"q0": 0.7})
     assert found.effects[0].reliability == 0.7
     assert np.isnan(found.effects[1].reliability)
 
