@@ -1,7 +1,7 @@
 """``face-atlas statistics``: how groups differ, or how a face goes with a score, and how sure that is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -10,6 +10,8 @@ from atlas.cli.options import named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from atlas.biomarkers.table import BiomarkerTable
     from atlas.statistics import Contrast, Effect, People
 
@@ -67,98 +69,92 @@ def statistics(
     from reconstruction.sequence import STATEMENT
 
     console = make_console()
-    table, people, reliability, warnings = _read(source, participants, named(covariates), score, within)
-    table = _chosen(table, quantities, groups)
+    given = _read(source, participants, named(covariates), score, within)
+    table, people = _chosen(given.table, quantities, groups), given.people
     adjust = None if covariates is None else () if covariates == "none" else named(covariates)
     settings: dict[str, Any] = {
         "covariates": adjust,
         "within": within,
         "permutations": permutations,
         "seed": seed,
-        "reliability": reliability,
+        "reliability": given.reliability,
     }
     if score is not None:
         found = correlate(table, people, score, **settings)
     else:
         found = compare(table, people, _contrasts(table, groups, reference), **settings)
     write_statistics(found.effects, out / FILE)
-    simulated = any(text.lower() in ("yes", "true", "1") for text in people.columns.get("simulated", ()))
     labels = {q.name: q.name if q.label == q.name else f"{q.name} {q.label}" for q in table.quantities}
-    _draw(found.effects, labels, simulated, out)
-    for warning in (*warnings, *found.warnings):
+    _draw(found.effects, labels, given.simulated, out)
+    for warning in (*given.warnings, *found.warnings):
         console.print(f"note: {warning}")
     adjusted = f"adjusted for {', '.join(found.covariates)}" if found.covariates else "not adjusted for anything"
     _print(found.effects, labels)
-    kind = "simulated people, " if simulated else ""
+    kind = "simulated people, " if given.simulated else ""
     console.print(
         f"{out / FILE}: {kind}{len(found.effects)} rows, {permutations} permutations, {adjusted}\n{STATEMENT}"
     )
 
 
+class _Given(NamedTuple):
+    """What is compared, and what is known about it."""
+
+    table: "BiomarkerTable"
+    people: "People"
+    reliability: "Mapping[str, float]"
+    simulated: bool
+    warnings: tuple[str, ...]
+
+
 def _read(
     source: Path, participants: Path | None, covariates: tuple[str, ...], score: str | None, within: str | None
-) -> "tuple[BiomarkerTable, People, dict[str, float] | None, tuple[str, ...]]":
-    """Quantities, people, reliability and warnings of a cohort folder or of a table."""
-    from atlas.statistics.biomarker_file import read_biomarkers
+) -> _Given:
+    """A cohort folder, or a table."""
     from atlas.statistics.people import read_people, with_phenotype
+    from atlas.statistics.plain_table import read_biomarkers
 
-    warnings: tuple[str, ...] = ()
-    reliability = None
+    folder = source if source.is_dir() else source.parent
     if source.is_dir():
-        table, people, reliability, warnings = _measure(source)
-        folder = source
+        given = _measure(source)
     else:
         about = {*(name.removeprefix("C(").removesuffix(")") for name in covariates), *filter(None, (score, within))}
-        table, people = read_biomarkers(source, about)
-        folder = source.parent
+        plain = read_biomarkers(source, about)
+        given = _Given(plain.table, plain.people, plain.reliability, plain.simulated, ())
+    people, warnings = given.people, given.warnings
     if participants is not None:
         known, more = read_people(participants)
-        people, warnings, folder = known.about(table.people, table.groups), (*warnings, *more), participants.parent
-        lacking = len(set(table.people) - set(known.ids))
+        lacking = len(set(given.table.people) - set(known.ids))
         if lacking:
-            warnings = (*warnings, f"{lacking} of {len(table.people)} people have no row in {participants.name}")
+            more = (*more, f"{lacking} of {len(given.table.people)} people have no row in {participants.name}")
+        people, warnings = known.about(given.table.people, given.table.groups), (*warnings, *more)
+        folder = participants.parent
     if score is not None:
         people = with_phenotype(people, folder / "phenotype", score)
-    return table, people, reliability, warnings
+    simulated = given.simulated or any(t.lower() in ("yes", "true") for t in people.columns.get("simulated", ()))
+    return given._replace(people=people, warnings=warnings, simulated=simulated)
 
 
-def _measure(folder: Path) -> "tuple[BiomarkerTable, People, dict[str, float], tuple[str, ...]]":
-    """Biomarkers of a cohort's parameter files."""
-    from collections import Counter
-
-    from atlas.biomarkers import ReliabilityTable
+def _measure(folder: Path) -> _Given:
+    """Biomarkers of a cohort's parameter files, or of other tools' tables."""
     from atlas.biomarkers.quantity_reliability import quantity_reliability
-    from atlas.biomarkers.recording import face_parts, recording_biomarkers
+    from atlas.biomarkers.reliability import ReliabilityTable
+    from atlas.biomarkers.sources import find_sources, measure_sources
     from atlas.biomarkers.table import biomarker_table
-    from atlas.cohort import load_cohort
-    from atlas.reading import read_cohort
-    from atlas.statistics import people_of
-    from reconstruction.errors import InputError
-    from reconstruction.sequence import load
-    from reconstruction.template import load_template
+    from atlas.statistics.people import read_people
 
-    cohort = load_cohort(folder, least=2)
-    if cohort.videos:
-        raise InputError(
-            f"expected parameter files in {folder}, but {len(cohort.videos)} recordings are videos; reconstruct them "
-            "first: face-atlas build, or face-atlas reconstruct."
-        )
-    head = load_template(load(cohort.people[0].recordings[0].path).template)
-    parts = face_parts(head)
+    sources, notes = find_sources([folder])
     with recording_bar(make_console()) as bar:
-        task = bar.add_task("biomarkers", total=len(cohort.people))
-        reading = read_cohort(
-            cohort,
-            head,
-            parts.space,
-            biomarkers=lambda sequence: recording_biomarkers(sequence, parts),
-            least=2,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
-        )
-    stages = ReliabilityTable(recordings=Counter(r.stage for person in reading.people for r in person.recordings))
-    table = biomarker_table(reading.people, parts.quantities)
-    reliability = quantity_reliability(head, stages.stage, parts)
-    return table, people_of(cohort), reliability, (*cohort.warnings, *reading.warnings, *stages.warnings)
+        task = bar.add_task("measuring", total=len(sources))
+        found = measure_sources(sources, progress=lambda done, of: bar.update(task, completed=done, total=of))
+    known = [person for person in found.people if person.group != "n/a"]
+    people, _ = read_people(folder / "participants.tsv")
+    reliability: dict[str, float] = {}
+    if found.template is not None:
+        stages = [recording.stage for recording in found.recordings]
+        worst = ReliabilityTable(recordings={stage: stages.count(stage) for stage in stages}).worst()
+        reliability = quantity_reliability(found.template, worst, found.parts)
+    table = biomarker_table(known, found.quantities)
+    return _Given(table, people, reliability, found.simulated, (*notes, *dict.fromkeys(found.warnings)))
 
 
 def _chosen(table: "BiomarkerTable", quantities: str | None, groups: str | None) -> "BiomarkerTable":

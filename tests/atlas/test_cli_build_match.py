@@ -37,7 +37,16 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_build_writes_what_people_open(built: Path) -> None:
     written = files(built)
-    assert {FILE, "atlas.json", "people.json", "statistics.tsv", "biomarkers.tsv", "biomarkers.json", "viewer.html", "report.pdf"} <= set(written)
+    assert {
+        FILE,
+        "atlas.json",
+        "people.json",
+        "statistics.tsv",
+        "biomarkers.tsv",
+        "biomarkers.json",
+        "viewer.html",
+        "report.pdf",
+    } <= set(written)
     for group in ("BD", "HC", "MDD"):
         assert {f"standard-faces/{group}{suffix}" for suffix in (".glb", ".obj", ".ply", ".png")} <= set(written)
         assert {f"overlays/{group}{suffix}" for suffix in (".glb", ".png")} <= set(written)
@@ -46,7 +55,9 @@ def test_build_writes_what_people_open(built: Path) -> None:
     assert summary["statement"] == "research use; not a diagnosis"
     assert summary["groups"]["MDD"]["people"] == 4
     for name, content in written.items():
-        assert (b"sub-0" in content) == (name in ("people.json", "biomarkers.tsv"))  # nobody is named in what may be shared
+        assert (b"sub-0" in content) == (
+            name in ("people.json", "biomarkers.tsv")
+        )  # nobody is named in what may be shared
 
 
 def test_building_twice_gives_the_same_bytes(built: Path, cohort_folder: Path, tmp_path: Path) -> None:

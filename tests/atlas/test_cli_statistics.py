@@ -1,6 +1,7 @@
 """``face-atlas statistics`` on tables and on a cohort."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,18 @@ def test_covariates_and_scores_from_bids_tables(waseda: Path, tmp_path: Path) ->
     assert {row["n_a"] for row in rows(out) if row["level"] == "unit"} == {"63"}
     assert "1 of 64 people have no row in participants.tsv" in said
     assert "phq9: 1 person without age or site left out" in said
+
+
+def test_the_sidecar_says_what_columns_mean(waseda: Path, tmp_path: Path) -> None:
+    about = {"AU12": {"LongName": "smile", "Units": "percent", "Level": "unit", "Reliability": 0.9}, "Simulated": True}
+    waseda.with_suffix(".json").write_text(json.dumps(about))
+    options = ("--groups", "subthreshold,healthy", "--permutations", 99)
+    status, shown, said = run(waseda, "--out", tmp_path / "out", *options)
+    assert status == 0, said
+    row = next(row for row in rows(tmp_path / "out") if row["name"] == "AU12")
+    assert (row["unit"], row["reliability"]) == ("percent", "0.9")
+    assert "AU12 smile" in shown
+    assert "simulated people, 6 rows" in said
 
 
 def test_a_cohort_of_parameters(cohort_folder: Path, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 Tab-separated, ``participant_id`` and ``group`` first, ``n/a`` for missing, as ``face-atlas biomarkers`` writes it or as
 any spreadsheet exports it. A column that is no quantity (age, sex, a score) says something about the person instead.
+What the columns mean is told by the .json beside the table, where there is one, else by their names.
 """
 
 import csv
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from atlas.biomarkers.catalogue import movement_quantities, unit_quantities
-from atlas.biomarkers.quantity import Quantity
+from atlas.biomarkers.quantity import LEVELS, Quantity
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.participants import MISSING
 from atlas.statistics.people import People
@@ -27,8 +31,22 @@ _LEVELS = {"organ": "organ", "emoface16": "region", "muscles": "region", "keypoi
 _UNKNOWN = "as measured by the table's author"
 
 
-def read_biomarkers(path: str | Path, about_people: Collection[str] = ()) -> tuple[BiomarkerTable, People]:
-    """Quantities and people of a table; values are of one stimulus, ``all``.
+@dataclass(frozen=True)
+class PlainTable:
+    """table : values of one stimulus, ``all``
+    people : what other columns say of them
+    reliability : {quantity: correlation with the truth}, of those that the .json tells
+    simulated : the .json says that the people do not exist
+    """
+
+    table: BiomarkerTable
+    people: People
+    reliability: Mapping[str, float]
+    simulated: bool
+
+
+def read_biomarkers(path: str | Path, about_people: Collection[str] = ()) -> PlainTable:
+    """A table of biomarkers, whoever made it.
 
     about_people : further columns that are no quantities, beside those of the usual names in `ABOUT_PEOPLE`
 
@@ -77,14 +95,21 @@ def read_biomarkers(path: str | Path, about_people: Collection[str] = ()) -> tup
     if not values:
         raise InputError(f"expected columns of numbers in {path}, one a quantity, but found none; add some.")
     there = [i for i, group in enumerate(groups) if group.lower() not in MISSING]
+    about_columns = _sidecar(path.with_suffix(".json"))
     table = BiomarkerTable(
-        quantities=tuple(quantity_of(name) for name in values),
+        quantities=tuple(_described(quantity_of(name), about_columns.get(name)) for name in values),
         people=tuple(ids[i] for i in there),
         groups=tuple(groups[i] for i in there),
         stimuli=("all",),
         by_stimulus=np.stack(list(values.values()), 1)[there][:, None],
     )
-    return table, People(tuple(ids), tuple(groups), about).take(there)
+    told = {name: column.get("Reliability") for name, column in about_columns.items() if isinstance(column, dict)}
+    return PlainTable(
+        table,
+        People(tuple(ids), tuple(groups), about).take(there),
+        {name: float(r) for name, r in told.items() if isinstance(r, int | float)},
+        about_columns.get("Simulated") is True,
+    )
 
 
 def quantity_of(name: str) -> Quantity:
@@ -101,6 +126,26 @@ def quantity_of(name: str) -> Quantity:
         return Quantity(name, _LEVELS[part[1]], unit_of, name, _UNKNOWN, _UNKNOWN, name, part[2], family)
     known_measures = movement_quantities((name,))
     return known_measures[0] if known_measures else _measure(name)
+
+
+def _described(quantity: Quantity, column: Any) -> Quantity:
+    """A quantity as the .json describes its column."""
+    if not isinstance(column, dict):
+        return quantity
+    told = {"label": "LongName", "unit": "Units", "level": "Level", "definition": "Description", "source": "Source"}
+    texts = {field: column[key] for field, key in told.items() if isinstance(column.get(key), str)}
+    if texts.get("level") not in LEVELS:
+        texts.pop("level", None)
+    return replace(quantity, **texts)
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """What a .json says of every column; nothing where there is none that can be read."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _measure(name: str) -> Quantity:
