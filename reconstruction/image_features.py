@@ -7,6 +7,7 @@ and `fitting` weighs both together.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from reconstruction.disk_rows import DiskRows
 from reconstruction.storage import read_arrays
@@ -66,14 +68,16 @@ class FeatureNet(nn.Module):
     """Crops (B, 1, SIDE, SIDE), 0 to 255, to (B, outputs).
 
     widths : channels of the stages, each of which halves the picture
+    blocks : residual blocks that follow each stage after the first
     """
 
-    def __init__(self, outputs: int, widths: tuple[int, ...] = (16, 32, 64, 128), hidden: int = 256):
+    def __init__(self, outputs: int, widths: Sequence[int], blocks: Sequence[int], hidden: int):
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(1, widths[0], 5, 2, 2, bias=False), *_norm(widths[0])]
-        for before, after in pairwise(widths):
+        for (before, after), more in zip(pairwise(widths), blocks, strict=True):
             layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), *_norm(after)]
             layers += [nn.Conv2d(after, after, 3, 1, 1, bias=False), *_norm(after)]
+            layers += [Residual(after) for _ in range(more)]
         side = SIDE // 2 ** len(widths)
         layers += [nn.Conv2d(widths[-1], 32, 1, bias=False), *_norm(32), nn.Flatten()]
         self.seeing = nn.Sequential(*layers)
@@ -85,21 +89,51 @@ class FeatureNet(nn.Module):
         return self.saying(self.seeing((crops - mean) / (spread + 4)))
 
 
+class Residual(nn.Module):
+    """Two convolutions of which the result is added to what came in; it starts as nothing added."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        first, second = (nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(2))
+        last = nn.BatchNorm2d(channels)
+        nn.init.zeros_(last.weight)
+        self.added = nn.Sequential(first, *_norm(channels), second, last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.added(x)).relu_()
+
+
 def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
 
 
 @cache
 def _network() -> FeatureNet:
-    """The trained network, read once."""
+    """The trained network, read once, as it runs fastest."""
     with resources.as_file(_file()) as path:
-        return read_network(path)
+        network = read_network(path)
+    for part in network.seeing:
+        if isinstance(part, Residual):
+            part.added = _without_norms(part.added)
+    network.seeing = _without_norms(network.seeing)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _without_norms(layers: nn.Sequential) -> nn.Sequential:
+    """The same layers with every normalisation taken into the convolution before it."""
+    kept: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            kept[-1] = fuse_conv_bn_eval(kept[-1], layer)
+        else:
+            kept.append(layer)
+    return nn.Sequential(*kept)
 
 
 def read_network(path: Path) -> FeatureNet:
     """The network in a file."""
     arrays, header = read_arrays(path, KIND, VERSION)
-    network = FeatureNet(header["outputs"], tuple(header["widths"]), header["hidden"])
+    network = FeatureNet(header["outputs"], header["widths"], header["blocks"], header["hidden"])
     network.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}, False)
     return network.eval()
 

@@ -48,9 +48,9 @@ def random_motion(template: Template, n: int, rng: np.random.Generator) -> np.nd
     gaze = rng.normal(0, [0.18, 0.22], (n, 2)) * (rng.uniform(size=(n, 1)) < 0.8)
     for i in (2, 4):
         turn[:, i : i + 2] = gaze + rng.normal(0, 0.015, (n, 2))
-    if "mouthClose" in names:  # closes what the jaw has opened, no more
+    if "mouthClose" in names:  # every other time it closes what the jaw opened, no more
         close = names.index("mouthClose")
-        expression[:, close] *= np.clip(turn[:, 0] / 0.44, 0, 1)
+        expression[:, close] *= np.where(rng.uniform(size=n) < 0.5, np.clip(turn[:, 0] / 0.44, 0, 1), 1)
     there = [ANGLES.index(angle) for angle in angles(template)]
     return np.concatenate([expression, turn[:, there]], 1)
 
