@@ -13,6 +13,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -116,7 +117,7 @@ def _network() -> FeatureNet:
         if isinstance(part, Residual):
             part.added = _without_norms(part.added)
     network.seeing = _without_norms(network.seeing)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
 
 def _without_norms(layers: nn.Sequential) -> nn.Sequential:
@@ -124,7 +125,7 @@ def _without_norms(layers: nn.Sequential) -> nn.Sequential:
     kept: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
-            kept[-1] = fuse_conv_bn_eval(kept[-1], layer)
+            kept[-1] = fuse_conv_bn_eval(cast(nn.Conv2d, kept[-1]), layer)
         else:
             kept.append(layer)
     return nn.Sequential(*kept)
