@@ -70,10 +70,8 @@ def write_folder(
         origin=template.name,
     )
     write_gallery(pictures, out, atlas.trajectories, reliability)
-    for figure in figures:
-        write_figure(figure, out / "figures")
+    drawn = {figure.name: (write_figure(figure, out / "figures")[0], figure.alt) for figure in figures}
     notes = _viewer(out / VIEWER, atlas, template, measured, reliability)
-    told = {figure.name: (figure.png(), figure.alt) for figure in figures}
     report = write_report(
         atlas,
         cohort,
@@ -82,7 +80,7 @@ def write_folder(
         pictures,
         statistics=atlas.statistics,
         biomarkers=table,
-        figures=told,
+        figures=drawn,
         command=command,
     )
     return replace(report, notes=(*notes, *report.notes))

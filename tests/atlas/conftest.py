@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from atlas.aggregation import AggregatedFace, summarise, template_units
-from atlas.figures import HeadPainter
+from atlas.figures import AtlasFigure, AtlasPictures, HeadPainter
+from atlas.figures.sheets import standard_sheet
 from atlas.motion import MotionSpace, motion_space
 from atlas.overlay import overlay_set
 from atlas.simulation import simulate, simulate_people, simulate_recording
@@ -49,6 +50,16 @@ def few_permutations() -> Iterator[None]:
         for work in (overlay_set, compare):
             patch.setattr(f"atlas.atlas.{work.__name__}", partial(_quickly, work))
         yield
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build draws the standard faces and no other figure: for tests of something else."""
+
+    def drawn(pictures: AtlasPictures, *_: Any) -> list[AtlasFigure]:
+        return [standard_sheet(pictures, pictures.atlas.groups)]
+
+    monkeypatch.setattr("atlas.folder.atlas_figures", drawn)
 
 
 def _quickly(work: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:

@@ -220,6 +220,7 @@ def test_a_group_of_any_name_has_a_file_name() -> None:
     assert file_name("bipolar/II ä") == "bipolar-II-ä"
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_videos_are_reconstructed_on_the_way(
     built: Path, cohort_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_is_current", lambda target: target.is_file())
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "few_figures")
 def test_the_demonstration_runs_goes_on_and_gives_the_same_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
