@@ -31,19 +31,25 @@ def pdf_of(page: str) -> bytes:
     Raises
     ------
     InputError
-        The library that sets pages, or one that it needs from the system, cannot be loaded.
+        The library that sets pages, or one that it needs from the system, cannot be loaded, or it fails.
     """
     weasyprint = _library()
     configuration = weasyprint.text.fonts.FontConfiguration()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
     fonts = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=fetcher)
     document = weasyprint.HTML(string=page, url_fetcher=fetcher)
-    return document.write_pdf(
-        stylesheets=[fonts],
-        font_config=configuration,
-        pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
-        pdf_tags=True,
-    )
+    try:
+        return document.write_pdf(
+            stylesheets=[fonts],
+            font_config=configuration,
+            pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
+            pdf_tags=True,
+        )
+    except AssertionError as error:  # how weasyprint fails where it cannot break a page
+        raise InputError(
+            "expected a page that can be set on paper, but weasyprint cannot break this one into pages; print "
+            "report.html from a browser instead."
+        ) from error
 
 
 def _library() -> Any:

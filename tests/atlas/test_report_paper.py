@@ -119,3 +119,12 @@ def test_without_its_library_the_page_is_written_and_the_remedy_told(
     assert written.pdf is None
     assert written.notes == ("report.pdf was left out: expected pango; install it.",)
     assert not (tmp_path / "report.pdf").exists()
+
+
+def test_a_page_that_cannot_be_broken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr("weasyprint.HTML.write_pdf", fail)
+    with pytest.raises(InputError, match="cannot break this one into pages; print report.html"):
+        paper.pdf_of("<p>text</p>")
