@@ -33,6 +33,10 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.values)
 
+    def matrix(self) -> np.ndarray:
+        """(P, (Q + 1) F) float64, the values as scikit-learn takes them."""
+        return self.values.reshape(len(self.values), -1)
+
     def single(self) -> tuple["FeatureTable", np.ndarray]:
         """Every recorded stimulus of every person as a row of its own, and (R,) whose it is."""
         owner, stimulus = np.nonzero(np.isfinite(self.values).any(2))

@@ -17,7 +17,8 @@ from reconstruction import __version__
 from reconstruction.errors import InputError
 
 COMMANDS = (
-    "reconstruct", "export", "simulate", "build", "biomarkers", "statistics", "match", "evaluate", "template", "demo"
+    "reconstruct", "convert", "export", "simulate", "cohort", "build", "biomarkers", "statistics", "match", "validate",
+    "monitor", "share", "forget", "evaluate", "template", "demo",
 )  # fmt: skip
 BAD_INPUT, INTERRUPTED = 2, 130
 
