@@ -78,7 +78,11 @@ def forest(
                 unit = found.unit.removesuffix(" 0 to 5")
                 page.text(x + _COLUMN + 10, at, f"{found.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
     _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, [_reliability(known, q) for q in chosen])
-    _key(page, top + height + 78)
+    _key(
+        page,
+        top + height + 78,
+        "red: rises, blue: falls with it" if score else "red: more, blue: less than the second group",
+    )
     page.foot()
     return AtlasFigure(
         name, title, f"{title}, {scale}, {people_word(simulated)}. {_told(known, contrasts)}", page.figure
@@ -121,7 +125,7 @@ def _reliabilities(page: Page, x: float, top: float, y: Sequence[float], values:
         page.text(x + 68, at, f"{value:.2f}" if np.isfinite(value) else "–", SMALL)
 
 
-def _key(page: Page, y: float) -> None:
+def _key(page: Page, y: float, colours: str) -> None:
     x = float(MARGIN + 8)
     entries = (
         (2, f"p < {SIGNIFICANT:g}, corrected for the family"), (1, f"q < {SIGNIFICANT:g} (false discovery rate)"),
@@ -133,7 +137,9 @@ def _key(page: Page, y: float) -> None:
         page.figure.add_artist(mark)
         page.text(x + 14, y, words, SMALL)
         x += 14 + 7.6 * len(words) + 34
-    page.text(x, y, "red: more, blue: less than the second group", SMALL)
+    if x + 7.6 * len(colours) > page.width - MARGIN:
+        x, y = float(MARGIN), y + 18
+    page.text(x, y, colours, SMALL)
 
 
 def _mark(sure: int, colour: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from atlas.figures import VIEWS, AtlasPictures, png
 from atlas.figures.bars import difference_bar, spread_bar
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
-from atlas.overlay import MOTION
-from atlas.report.words import number, signed
+from atlas.figures.words import where
 from reconstruction.errors import InputError
 
 Content = bytes | str | Path  # of a figure: a PNG or SVG file's bytes, or where it lies
@@ -80,16 +79,16 @@ def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
         face = atlas.standard_faces[group][None]
         who = f"{group}, {face.people} {kind}"
         if group == atlas.reference:
-            overlay = views(drawn.motion, group, f"Mean motion of {who}: {_where(drawn, group)}")
+            overlay = views(drawn.motion, group, f"Mean motion of {who}: {where(drawn, group)}")
         else:
             overlay = views(
-                drawn.difference, group, f"Motion of {who} against {atlas.reference}: {_where(drawn, group)}"
+                drawn.difference, group, f"Motion of {who} against {atlas.reference}: {where(drawn, group)}"
             )
         groups[group] = {
             "people": face.people,
             "standard": views(drawn.standard, group, f"Standard face of {who}"),
             "overlay": overlay,
-            "where": _where(drawn, group),
+            "where": where(drawn, group),
             "spread_motion": picture(drawn.spread(group, "motion"), f"Spread of mean expression within {who}"),
             "spread_shape": picture(drawn.spread(group, "shape"), f"Spread of identity within {who}"),
         }
@@ -119,24 +118,3 @@ def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
         "spread_motion_bar": data_uri(spread_bar(limits["motion"], SPREAD_LABEL)),
         "spread_shape_bar": data_uri(spread_bar(limits["shape"], SPREAD_LABEL)),
     }
-
-
-_PLACES = (  # iBUG points, place in words; the right and left are the subject's
-    (slice(17, 27), "brows"),
-    (slice(36, 48), "eyelids"),
-    (slice(31, 36), "nostrils"),
-    (slice(48, 68), "lips"),
-    (slice(6, 11), "chin"),
-)
-
-
-def _where(drawn: AtlasPictures, group: str) -> str:
-    """A group's map in words: mean over the landmarks of each place, mm."""
-    atlas, template = drawn.atlas, drawn.template
-    overlay = atlas.overlays[group][MOTION]
-    reference = group == atlas.reference
-    values = overlay.mean_mm if reference else overlay.difference_mm
-    points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
-    write = number if reference else signed
-    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in _PLACES]
-    return ", ".join(told) + " mm"
