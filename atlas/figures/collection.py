@@ -41,7 +41,9 @@ def atlas_figures(
         out += panels(
             table, effects, parts, FaceMap(pictures.template), atlas.reference, simulated=atlas.simulated
         )  # fmt: skip
-        labels = {q.name: f"{q.name} {q.label}" if q.level == "unit" else q.label for q in table.quantities}
+        labels = {
+            q.name: f"{q.name.partition('_')[0]} {q.label}" if q.level == "unit" else q.label for q in table.quantities
+        }
     for levels, (name, title) in _FORESTS.items():
         own = [effect for effect in effects if effect.level in levels and np.isfinite(effect.d)]
         if own:

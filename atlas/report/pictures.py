@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from atlas.figures import VIEWS, AtlasPictures, png
+from atlas.figures import VIEWS, AtlasPictures
 from atlas.figures.bars import difference_bar, spread_bar
+from atlas.figures.heads import webp
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
 from atlas.figures.words import where
@@ -21,7 +22,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in the page: `uri` holds the PNG, `alt` says what it shows."""
+    """A picture in the page: `uri` holds it, `alt` says what it shows."""
 
     uri: str
     alt: str
@@ -52,17 +53,17 @@ def figure_of(name: str, content: Content, words: str) -> ShownFigure:
         raise InputError(f"expected the figure {name} for the report, but it cannot be read; draw it anew.") from error
     if not data.startswith(_PNG) and b"<svg" not in data[:2000]:
         raise InputError(f"expected the figure {name} as PNG or SVG, but it is neither; give one of these.")
-    return ShownFigure(name, data_uri(data), words)
+    return ShownFigure(name, data_uri(webp(data) if data.startswith(_PNG) else data), words)
 
 
 def picture(pixels: np.ndarray, alt: str) -> Picture:
     """A picture (H, W, 3) uint8 for the page."""
-    return Picture(data_uri(png(pixels)), alt, pixels.shape[1], pixels.shape[0])
+    return Picture(data_uri(webp(pixels)), alt, pixels.shape[1], pixels.shape[0])
 
 
 def data_uri(content: bytes) -> str:
-    """A PNG or SVG file's content as a data URI."""
-    kind = "svg+xml" if b"<svg" in content[:2000] else "png"
+    """The content of a PNG, WebP or SVG file as a data URI."""
+    kind = "png" if content.startswith(_PNG) else "webp" if content.startswith(b"RIFF") else "svg+xml"
     return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
