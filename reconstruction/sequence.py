@@ -177,7 +177,7 @@ _FIELDS = (
 
 
 def save(sequence: FaceSequence, path: str | Path) -> Path:
-    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``, or both with ``_face``; returns the path of the first.
+    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``, or both with ``_face``; returns the first one's path.
 
     Raises
     ------
