@@ -1,12 +1,12 @@
 """A simulated cohort as a folder: participants.tsv, notes, and the recordings, as parameters or as videos."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from atlas.bids.derivative import write_description, write_json
 from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
 from atlas.simulation.people import Person, simulate_people
@@ -117,9 +117,11 @@ def _write_notes(
     table = "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
     (folder / "participants.tsv").write_text(table, "utf-8")
     groups = [*planted, REFERENCE_GROUP]
-    _write_json(
+    write_json(
         folder / "participants.json",
         {
+            "Description": "simulated people",
+            "participant_id": {"Description": "a simulated person"},
             "group": {
                 "Description": "group of a simulated person; nobody was diagnosed",
                 "Levels": {group: f"simulated people of group {group}" for group in groups},
@@ -129,16 +131,8 @@ def _write_notes(
             "simulated": {"Description": "the person does not exist", "Levels": {"yes": "simulated"}},
         },
     )
-    _write_json(
-        folder / "dataset_description.json",
-        {
-            "Name": "Simulated people",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "digital-face-atlas", "Description": "face-atlas simulate"}],
-        },
-    )
-    _write_json(
+    write_description(folder, "Simulated people", "face-atlas simulate")
+    write_json(
         folder / "simulation.json",
         {
             "simulated": True,
@@ -154,7 +148,3 @@ def _write_notes(
         f"patients.\n{where}\n{STATEMENT.capitalize()}.\n",
         "utf-8",
     )
-
-
-def _write_json(path: Path, document: dict[str, object]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
