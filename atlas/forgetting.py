@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from atlas.aggregation import digest_of
+from atlas.atlas import KIND, VERSION
 from atlas.atlas_file import FILE as ATLAS_FILE
-from atlas.atlas_file import load_atlas
 from atlas.custody import LOG, read_log, record
 from atlas.participants import whole_id
 from reconstruction.errors import InputError
 from reconstruction.sequence import SUFFIXES, load
-from reconstruction.storage import write_atomically
+from reconstruction.storage import read_arrays, write_atomically
 
 PEOPLE = "people.json"
 TEXTS = (".tsv", ".csv", ".json", ".md", ".txt", ".html", ".jsonl")  # where somebody may be named
@@ -95,11 +95,7 @@ def plan_removal(person: str, cohort: Path, atlases: Sequence[Path] = ()) -> Rem
             f"{' or the atlases' if atlases else ''}; check the id, or take it as done."
         )
     digests, unreadable = _digests(places)
-    rebuild = tuple(
-        place.folder
-        for place in places[1:]
-        if place.documents or digests & set(load_atlas(place.folder).matcher.digests)
-    )
+    rebuild = tuple(p.folder for p in places[1:] if p.documents or digests & _digests_of(p.folder / ATLAS_FILE))
     notes = []
     if unreadable:
         notes.append(f"{unreadable} parameter files cannot be read: whether an atlas was built with them is unknown")
@@ -239,6 +235,11 @@ def _mentions(content: bytes, person: str) -> bool:
     """Whether the id stands in a text, and not as the beginning of a longer one."""
     after = content.split(person.encode())[1:]
     return any(not rest[:1].isalnum() for rest in after)
+
+
+def _digests_of(atlas: Path) -> set[str]:
+    """Of the recordings that an atlas was built from."""
+    return set(read_arrays(atlas, KIND, VERSION)[1].get("digests", ()))
 
 
 def _digests(places: Sequence[Place]) -> tuple[set[str], int]:

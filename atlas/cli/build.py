@@ -39,7 +39,7 @@ def build(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated columns of participants.tsv or phenotype/ to adjust differences for; 'none' for none.",
+            help="Comma-separated columns of participants.tsv and phenotype/ to adjust for; 'none' for none.",
             show_default="age,sex where known",
         ),
     ] = None,
