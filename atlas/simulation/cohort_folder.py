@@ -7,12 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from atlas.bids.derivative import write_description, write_json
+from atlas.bids.names import recording_path
 from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
 from atlas.simulation.people import Person, simulate_people
 from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
 from reconstruction.errors import InputError
-from reconstruction.sequence import STATEMENT, SUFFIX, save
+from reconstruction.sequence import STATEMENT, save, stem_of
 from reconstruction.template import DEFAULT, load_template
 
 TRUTH = "truth"  # below the cohort, beside the people: the parameters the videos were made from
@@ -93,18 +94,18 @@ def write_recording(
     """One recording of a cohort: its parameters, or its video with the parameters below ``truth/``."""
     head = _template(template)
     sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
-    session = f"ses-{person.session}" if person.session else ""
-    where = Path(person.id, session)
-    stem = "_".join(part for part in (person.id, session, f"task-{stimulus}") if part)
+    where = recording_path(person.id, str(person.session) if person.session else None, stimulus)
     if not video:
-        save(sequence, folder / where / f"{stem}{SUFFIX}")
+        save(sequence, folder / where)
         return
     # pictures need OpenGL; parameters do not
     from atlas.simulation.film import write_film
     from reconstruction.rendering import Renderer
 
-    write_film(folder / where / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
-    save(sequence, folder / TRUTH / where / f"{stem}{SUFFIX}")
+    write_film(
+        folder / where.with_name(f"{stem_of(where)}.mp4"), sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE)
+    )
+    save(sequence, folder / TRUTH / where)
 
 
 _template = lru_cache(maxsize=4)(load_template)

@@ -12,7 +12,7 @@ from atlas.demo import DemoFolder, Settings, planted_effects, read_timings, reco
 from atlas.simulation import simulate_people, simulate_recording
 from reconstruction.calibration import load_calibration
 from reconstruction.errors import InputError
-from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.sequence import BIDS_SUFFIX, FaceSequence, load, save, stem_of
 from reconstruction.template import Template
 
 SMALL = Settings(people=6, held_out=3, seconds=2.0, fps=5.0, stimuli=("happiness", "neutral"), permutations=0)
@@ -21,7 +21,7 @@ SMALL = Settings(people=6, held_out=3, seconds=2.0, fps=5.0, stimuli=("happiness
 def from_truth(video: Path, target: Path, seed: int) -> None:
     """Stands in for the reconstruction of a simulated video."""
     cohort = video.parents[1]
-    truth = load(cohort / "truth" / video.parent.name / target.name)
+    truth = load(cohort / "truth" / video.parent.name / f"{stem_of(target)}{BIDS_SUFFIX}")
     save(replace(truth, expression=np.clip(truth.expression * 0.9, 0, 1)), target)
 
 
