@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from atlas.averaging import Averaging
 from atlas.cli.build import build
 from atlas.cli.match import check_parameters, match
 from atlas.cohort import load_cohort
+from atlas.custody import read_log, verify
 from atlas.gallery import file_name
 from atlas.motion import MotionSpace
 from atlas.reading import read_cohort
@@ -58,6 +60,15 @@ def test_build_writes_what_people_open(built: Path) -> None:
         assert (b"sub-0" in content) == (
             name in ("people.json", "biomarkers.tsv")
         )  # nobody is named in what may be shared
+
+
+def test_a_build_is_recorded_in_the_audit_log(built: Path) -> None:
+    (entry,) = read_log(built).entries
+    assert entry.action == "build"
+    assert entry.facts["people"] == {"BD": 4, "HC": 4, "MDD": 4}
+    assert entry.facts["recordings"] == 36
+    assert entry.facts["atlas_sha256"] == sha256((built / FILE).read_bytes()).hexdigest()
+    assert verify(built) == ()
 
 
 def test_building_twice_gives_the_same_bytes(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
