@@ -50,14 +50,14 @@ def test_simulating_checking_tidying_and_forgetting_stay_in_their_folder(tmp_pat
     work = tmp_path / "work"
     seen = watched(
         tmp_path,
-        ["simulate", "--out", work / "c", "--people", 3, "--seconds", 2, "--fps", 5, "--stimuli", "fear"],
+        ["simulate", "--out", work / "c", "--people", 6, "--seconds", 2, "--fps", 5, "--stimuli", "fear"],
         ["cohort", "check", work / "c"],
         ["cohort", "tidy", work / "c", "--out", work / "t"],
         ["forget", "001", "--cohort", work / "t", "--yes"],
         ["cohort", "log", work / "t", "--verify"],
     )
     assert [line for line in seen if line != "program lscpu"] == []  # joblib counts processors
-    assert len(list((work / "t").glob("sub-*"))) == 2
+    assert len(list((work / "t").glob("sub-*"))) == 5
 
 
 @pytest.mark.slow
