@@ -47,7 +47,7 @@ class Log:
 
 
 def record(folder: Path, action: str, **facts: Any) -> None:
-    """Append an entry to the log of `folder`, which is made where there is none.
+    """Append an entry to the log of `folder`, which is made where there is none; one writer at a time.
 
     action : a word; facts : plain JSON values that hold no time, path or name of anybody
 

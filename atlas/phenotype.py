@@ -5,6 +5,7 @@ each of a person's sessions (``session_id``); the second has one row a session a
 into `Participant.extra`, so that a score can be a covariate.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def read_phenotype(
         try:
             _read(path, scores)
         except InputError as error:
-            warnings.append(f"{path.name} was left out: {error}")
+            warnings.append(f"{path.name} was left out: {str(error).replace(str(path), path.name)}")
     names = [column for _, column in scores]
     out: dict[str, dict[str, str]] = {}
     for (measure, column), people in scores.items():
@@ -70,9 +71,15 @@ def _read(path: Path, scores: _Scores) -> None:
     key = "session_id" if person else "participant_id"
     if key not in table.columns:
         raise InputError(f"expected a column {key} in {path}, but it is missing; add it, separated by tabs.")
-    for row in table.rows:
-        identity = person or whole_id(row["participant_id"])
-        session = session_label(row.get("session_id", "")) or None
+    cases = [
+        (person or whole_id(row["participant_id"]), session_label(row.get("session_id", "")) or None)
+        for row in table.rows
+    ]
+    if double := [identity for (identity, _), count in Counter(cases).items() if count > 1]:
+        raise InputError(
+            f"expected every person and session once in {path}, but {double[0]} is listed twice; remove one row."
+        )
+    for (identity, session), row in zip(cases, table.rows, strict=True):
         for column, cell in row.items():
             if column not in KEYS and column not in LEFT_OUT and cell.lower() not in MISSING and identity != "sub-":
                 scores.setdefault((measure, column), {}).setdefault(identity, {}).setdefault(session, cell)

@@ -19,6 +19,7 @@ from atlas.cohort import VIDEO_SUFFIXES, session_of, stimulus_of
 from atlas.custody import record
 from atlas.participants import MISSING, age_of, declared_simulated, read_participants, read_table, sex_of, whole_id
 from atlas.phenotype import FOLDER, SESSIONS, phenotype_tables, session_label
+from atlas.simulation.cohort_folder import TRUTH
 from atlas.simulation.recording import STIMULI
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, SUFFIXES, FaceSequence, load, stem_of, write_sidecar
@@ -122,8 +123,12 @@ def _new_ids(rows: Mapping[str, object]) -> dict[str, str]:
 
 def _recordings(folder: Path, ids: Mapping[str, str], notes: list[str]) -> dict[Path, Path]:
     """{where a file goes, below the new folder: the file}"""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    parameters = [p for p in files if p.name.endswith(SUFFIXES) and p.relative_to(folder).parts[0] != "truth"]
+    seen = [
+        p for p in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in p.relative_to(folder).parts)
+    ]
+    notes += [f"{p.relative_to(folder)} is a link to a folder and was not followed" for p in seen if _is_folder_link(p)]
+    files = [path for path in seen if path.is_file()]
+    parameters = [p for p in files if p.name.endswith(SUFFIXES) and p.relative_to(folder).parts[0] != TRUTH]
     videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
     if videos:
         notes.append(f"{videos} videos were not copied")
@@ -144,6 +149,10 @@ def _recordings(folder: Path, ids: Mapping[str, str], notes: list[str]) -> dict[
         for run, path in enumerate(paths, start=1):
             out[recording_path(person, session, task, run if len(paths) > 1 else None)] = path
     return out
+
+
+def _is_folder_link(path: Path) -> bool:
+    return path.is_symlink() and path.is_dir()
 
 
 def _person(below: Path, ids: Mapping[str, str]) -> str | None:

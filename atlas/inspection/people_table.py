@@ -72,7 +72,7 @@ def check_scores(folder: Path, people: dict[str, dict[str, str]]) -> Iterator[Fi
         strangers |= set(ids) - people.keys()
         cases = [(whole_id(r.get("participant_id", path.parent.name)), r.get("session_id", "")) for r in table.rows]
         if double := sorted({" ".join(case).strip() for case in cases if cases.count(case) > 1}):
-            what = f"{name} has several rows for a person and session; the first counts"
+            what = f"{name} has several rows for a person and session, and is left out"
             yield Finding("warning", "double-scores", what, "Keep one.", tuple(double))
         elif not of_person and len(set(ids)) < len(ids):
             what = f"{name} has a row for each session, which BIDS's validator does not take yet"

@@ -143,6 +143,15 @@ def test_what_cannot_be_tidied_is_refused_and_nothing_is_written(
     assert not list((tmp_path / "new").glob("*") if (tmp_path / "new").exists() else [])
 
 
+def test_links_to_folders_and_hidden_folders_are_not_entered(loose: Path, tmp_path: Path) -> None:
+    shutil.copytree(loose / "P-003", loose / ".git" / "P-003")
+    shutil.move(loose / "P-002", tmp_path / "P-002")
+    (loose / "P-002").symlink_to(tmp_path / "P-002")
+    made = tidy(loose, tmp_path / "out")
+    assert (made.people, made.recordings) == (11, 33)
+    assert "P-002 is a link to a folder and was not followed" in made.notes
+
+
 def test_a_folder_is_not_tidied_into_itself_or_into_an_occupied_one(loose: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a folder outside"):
         tidy(loose, loose / "out")

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from atlas.cli.main import app
 from atlas.custody import HEAD, LOG, read_log, record, verify
 
 
@@ -97,6 +99,22 @@ def test_a_torn_line_stays_as_a_finding_and_the_next_entry_is_whole(folder: Path
 def test_a_hostile_log_is_a_finding_and_no_crash(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / LOG).write_bytes(junk + b"\n")
     assert "entry 1 cannot be read" in verify(tmp_path)[0]
+
+
+def test_the_command_shows_the_log_and_says_whether_it_holds(folder: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["cohort", "log", str(folder), "--verify"])
+    assert done.exit_code == 0
+    assert '2  build: groups {"MDD": 2}, people 2' in done.output
+    assert read_log(folder).head in done.output
+    assert "The chain holds." in done.output
+    write(folder, lines(folder)[1:])
+    assert CliRunner().invoke(app, ["cohort", "log", str(folder)]).exit_code == 0
+    done = CliRunner().invoke(app, ["cohort", "log", str(folder), "--verify"])
+    assert done.exit_code == 2
+    assert "The log is not as it was written." in done.output
+    done = CliRunner().invoke(app, ["cohort", "log", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "nothing was recorded there" in done.output
 
 
 def test_what_is_no_plain_json_is_refused_and_nothing_is_appended(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from atlas.aggregation import digest_of
+from atlas.cli.forget import forget as command
 from atlas.cli.main import app
 from atlas.custody import LOG, read_log, record, verify
 from atlas.forgetting import forget, plan_removal
@@ -159,6 +160,14 @@ def test_a_stranger_a_wrong_folder_and_what_is_no_atlas_are_refused(folder: Path
         plan_removal(PERSON, tmp_path / "none")
     with pytest.raises(InputError, match="expected the folder of an atlas"):
         plan_removal(PERSON, folder, [folder])
+
+
+def test_on_a_terminal_it_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for answer, there in ((False, True), (True, False)):
+        monkeypatch.setattr("typer.confirm", lambda *_, answer=answer, **__: answer)
+        command(PERSON, folder)
+        assert (folder / PERSON).exists() == there
 
 
 def test_nothing_is_removed_without_yes(folder: Path, atlas: Path) -> None:
