@@ -1,7 +1,7 @@
 """The inspection of a cohort's folder: tables, recordings, and how the two go together."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from atlas.aggregation import UNKNOWN
@@ -37,11 +37,8 @@ def inspect_cohort(folder: Path, progress: Callable[[int, int], None] | None = N
     findings += [*_matching(table, found), *_group_sizes(people, table, reads), *_evenness(people)]
     findings += _folder(folder)
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
-    whole = [read for read in reads if not read.damage and not read.recording.is_video]
-    simulated = bool(reads) and (
-        all(declared_simulated(row) for row in table.values()) if table else all(read.simulated for read in whole)
-    )
-    return Inspection(tuple(findings), people, simulated)
+    exist = _existing(table, reads)
+    return Inspection(tuple(findings), people, bool(exist) and not any(exist.values()))
 
 
 def _row(person: str, table: Mapping[str, Mapping[str, str]], recordings: Sequence[Recording]) -> Row:
@@ -52,6 +49,15 @@ def _row(person: str, table: Mapping[str, Mapping[str, str]], recordings: Sequen
         dict(sorted(Counter(r.stimulus or UNKNOWN for r in recordings).items())),
         dict(sorted(Counter(r.session for r in recordings).items(), key=lambda item: item[0] or "")),
     )
+
+
+def _existing(table: Mapping[str, Mapping[str, str]], reads: Sequence[Read]) -> dict[str, bool]:
+    """{who has a recording that can be read: whether they exist, as far as table and recordings say}"""
+    out: dict[str, bool] = {}
+    for read in reads:
+        if not read.damage:
+            out[read.person] = out.get(read.person, False) or not read.simulated
+    return {person: exists and not declared_simulated(table.get(person, {})) for person, exists in out.items()}
 
 
 def _matching(table: Mapping[str, object], found: Mapping[str, object]) -> Iterator[Finding]:
@@ -67,15 +73,12 @@ def _group_sizes(
     people: Sequence[Row], table: Mapping[str, Mapping[str, str]], reads: Sequence[Read]
 ) -> Iterator[Finding]:
     """As `check_groups` does, on people with a recording that can be read."""
-    exist: dict[str, bool] = {}
-    for read in reads:
-        if not read.damage:
-            exist[read.person] = exist.get(read.person, False) or not read.simulated
+    exist = _existing(table, reads)
     counts, real = Counter[str](), Counter[str]()
     for row in people:
         if row.group is not None and row.person in exist:
             counts[row.group] += 1
-            real[row.group] += exist[row.person] and not declared_simulated(table[row.person])
+            real[row.group] += exist[row.person]
     if len(counts) < 2:
         what = f"There are people with recordings of {'one group only' if counts else 'no group'}"
         remedy = "Check the column group, and that the folders are called as the people; an atlas needs two groups."
@@ -91,9 +94,9 @@ def _group_sizes(
 
 def _evenness(people: Sequence[Row]) -> Iterator[Finding]:
     with_recordings = [row for row in people if row.counts and row.group is not None]
-    by_kind: tuple[tuple[str, str, list[set[str | None]]], ...] = (
-        ("stimulus", "uneven-stimuli", [set(row.counts) for row in with_recordings]),
-        ("session", "uneven-sessions", [set(row.sessions) for row in with_recordings]),
+    by_kind: tuple[tuple[str, str, Sequence[Set[str | None]]], ...] = (
+        ("stimulus", "uneven-stimuli", [row.counts.keys() - {UNKNOWN} for row in with_recordings]),
+        ("session", "uneven-sessions", [row.sessions.keys() for row in with_recordings]),
     )
     for what, code, kinds in by_kind:
         every: set[str | None] = set().union(*kinds)

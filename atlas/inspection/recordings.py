@@ -132,6 +132,11 @@ def _names(folder: Path, reads: Sequence[Read], parameters: Sequence[Read]) -> I
         yield Finding("note", "videos", what, "face-atlas build reconstructs them first.")
 
 
+def _reason(sentence: str, path: Path) -> str:
+    """What is wrong, of a sentence 'expected ..., but PATH is ...; do ...'."""
+    return sentence.split(", but ", 1)[-1].split("; ")[0].replace(f"{path} ", "").replace(str(path), path.name)
+
+
 def _read(folder: Path, person: str, recording: Recording) -> Read:
     name = recording.path.relative_to(folder).as_posix()
     if recording.is_video:
@@ -140,7 +145,7 @@ def _read(folder: Path, person: str, recording: Recording) -> Read:
         sequence = load(recording.path)
         verdict = sequence.verdict.verdict
     except InputError as error:
-        return Read(person, recording, name, damage=str(error).split(", but ", 1)[-1].replace(f"{folder}/", ""))
+        return Read(person, recording, name, damage=_reason(str(error), recording.path))
     except Exception as error:  # a file made to break its reader is one more finding, not the end of the others
         return Read(person, recording, name, damage=f"{type(error).__name__}: {error}")
     provenance = sequence.provenance if isinstance(sequence.provenance, dict) else {}
