@@ -28,8 +28,10 @@ def watch(allowed: str, log: str) -> None:
         return real != os.devnull and real != root and not real.startswith(root + os.sep)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.bind" and arguments[1] == ("::1", 0):
+            return  # urllib3, when it is imported, asks whether the machine knows IPv6
         if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
-            line = event
+            line = f"{event} {arguments[1:]}"
         elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
             line = f"program {arguments[0]}"
         elif event == "open" and (arguments[2] or 0) & WRITING and changed(arguments[0]):
