@@ -69,7 +69,7 @@ def run(out: Path, name: str, options: Sequence[str], sizes: dict[str, int], tem
     if not (atlas / "report.html").is_file():
         face_atlas("build", folder / "train", "--out", atlas, "--permutations", "0", *options)
     if not answer.is_file():
-        suffix = "*.mp4" if video else "*.face.safetensors"
+        suffix = "*.mp4" if video else "*face.safetensors"
         inputs = sorted((folder / "test").glob(f"sub-*/{suffix}"))
         face_atlas("match", atlas, *inputs, "--out", answer, *options)
     rows = read_participants(folder / "test" / "participants.tsv", [])
