@@ -170,9 +170,6 @@ def save(sequence: FaceSequence, path: str | Path) -> Path:
     if not path.name.endswith(SUFFIX):
         raise InputError(f"expected a file name ending in {SUFFIX}, got {path.name}; rename it.")
     arrays = {name: np.asarray(getattr(sequence, name), element.dtype) for name, element in ARRAYS.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
     fields = {name: getattr(sequence, name) for name in FIELDS}
     check_arrays(arrays, check_fields(fields, path), path)
     write_arrays(path, KIND, VERSION, arrays, fields, about_arrays())

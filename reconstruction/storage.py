@@ -55,8 +55,16 @@ def write_arrays(
 
     kind : what the file is, e.g. ``face-sequence``; `version` counts changes of that kind's layout.
     about : what more to say of arrays in the table of elements, such as unit and axes
+
+    Raises
+    ------
+    InputError
+        A number is not finite: `read_arrays` would refuse the file.
     """
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    for name, array in contiguous.items():
+        if array.dtype.kind == "f" and not _finite(array):
+            raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
     elements = {name: _element(f"json/{_field_encoding(value)}") for name, value in header.items()}
     elements |= {name: _element(f"array/{array.dtype.name}") for name, array in contiguous.items()}
     for name, more in (about or {}).items():
