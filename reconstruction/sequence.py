@@ -99,14 +99,18 @@ class FaceSequence:
         self.check_template(template)
         return template.v_template + template.shapedirs @ self.shape
 
-    def check_template(self, template: Template) -> None:
-        """Raise InputError unless the parameters belong to `template`."""
+    def check_known(self) -> None:
+        """Raise InputError where only the name of the parameters' template is known."""
         if self.template_sha256 == NOT_GIVEN:
             raise InputError(
-                f"expected parameters of template {template.name} ({template.sha256[:8]}), but these were converted from "
-                f"another tool without its model ({self.template}); convert them again with --template FILE, after "
-                "face-atlas template import."
+                f"expected parameters of a template that is known, but these were converted from another tool without "
+                f"the model's file ({self.template}); convert them again with --template FILE, which face-atlas template "
+                "import makes."
             )
+
+    def check_template(self, template: Template) -> None:
+        """Raise InputError unless the parameters belong to `template`."""
+        self.check_known()
         if self.template_sha256 != template.sha256:
             raise InputError(
                 f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to "
