@@ -136,7 +136,9 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
         with np.errstate(over="ignore"):
             out[name] = array.astype(element.dtype, copy=False)
         if array.itemsize > out[name].itemsize and not np.array_equal(np.isfinite(out[name]), np.isfinite(array)):
-            raise InputError(f"expected numbers that {name!r} in {path} can hold, but some are too large; write it anew.")
+            raise InputError(
+                f"expected numbers that {name!r} in {path} can hold, but some are too large; write it anew."
+            )
     if "reason" not in arrays:
         out["reason"] = np.where(out["valid"] > 0, 0, min(1, len(fields["reason_names"]) - 1)).astype(np.uint8)
     if "quality" not in arrays:

@@ -208,7 +208,9 @@ def _known_elements(header: Mapping[str, Any], path: Path) -> dict[str, bool]:
             )
         known[name] = version <= ENCODING_VERSION and encoding.partition("/")[0] in ("array", "json")
         if not known[name]:
-            left_out(f"{_short(name)} in {path.name} is {_short(encoding)}, version {version}: newer than this software")
+            left_out(
+                f"{_short(name)} in {path.name} is {_short(encoding)}, version {version}: newer than this software"
+            )
     return known
 
 

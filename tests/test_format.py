@@ -64,7 +64,9 @@ def test_the_table_of_arrays_is_the_code_s() -> None:
         assert dtype == np.dtype(element.dtype).name
         assert shape.replace(", ", "") == element.axes
         assert (absent == "refused") is (element.default is None), name
-        assert set(re.findall(r"[a-z]{5,}", element.unit)) & set(re.findall(r"[a-z]{5,}", unit)) or name == "valid", name
+        assert set(re.findall(r"[a-z]{5,}", element.unit)) & set(re.findall(r"[a-z]{5,}", unit)) or name == "valid", (
+            name
+        )
 
 
 def test_the_table_of_fields_is_the_code_s() -> None:

@@ -100,7 +100,8 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
         kind: {
             unit: frame[f"{unit}{kind}"].to_numpy()
             for unit in _UNITS
-            if f"{unit}{kind}" in frame and frame[f"{unit}{kind}"][valid].notna().any()  # what is never told is not there
+            if f"{unit}{kind}" in frame
+            and frame[f"{unit}{kind}"][valid].notna().any()  # what is never told is not there
         }
         for kind in ("_r", "_c", "")
     }

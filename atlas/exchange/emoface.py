@@ -75,11 +75,15 @@ def read_emoca(path: Path, fps: float | None) -> FlameCodes:
     for frame in folders:
         expression_file = _expression_file(frame) or ""
         for row, (file, sizes) in zip(
-            rows, (("shape.npy", (SHAPE, 300)), (expression_file, (EXPRESSION, 100)), ("pose.npy", (POSE,))), strict=True
+            rows,
+            (("shape.npy", (SHAPE, 300)), (expression_file, (EXPRESSION, 100)), ("pose.npy", (POSE,))),
+            strict=True,
         ):
             found = shaped(read_npy(frame / file), f"{file} of {frame}", *sizes)
             if row and found.shape != row[0].shape or len(found) != 1:
-                raise InputError(f"expected one frame of one size in {frame / file}, got {found.shape}; check the file.")
+                raise InputError(
+                    f"expected one frame of one size in {frame / file}, got {found.shape}; check the file."
+                )
             row.append(found)
     shape, expression, pose = (np.concatenate(row) for row in rows)
     notes = [f"{file} has no place here and was left out" for file in _DROPPED if (folders[0] / file).is_file()]

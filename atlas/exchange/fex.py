@@ -43,7 +43,9 @@ def read_fex(path: str | Path, template: Template, fps: float | None = None) -> 
     if table.tool != FEX:
         raise InputError(f"expected a table of Py-Feat, but {path} is one of {table.tool}; pass --from openface.")
     names = _names(path)
-    shapes = [name for name in names if _columns(name, template) or name == _JAW or any(name in e for e in _EYES.values())]
+    shapes = [
+        name for name in names if _columns(name, template) or name == _JAW or any(name in e for e in _EYES.values())
+    ]
     if len(shapes) < 10:
         raise InputError(
             f"expected Py-Feat's blendshapes (browDownLeft ...) in {path}, but there are none, and its action units are "
@@ -67,7 +69,9 @@ def read_fex(path: str | Path, template: Template, fps: float | None = None) -> 
     if identity:
         notes.append(f"{identity} {IDENTITY} column{'s' * (identity != 1)}, which identify the person, dropped unread")
     notes.append("the table tells no identity: the template's mean face")
-    notes.append("head pose left out: its unit and order differ between Py-Feat's versions; action units are probabilities")
+    notes.append(
+        "head pose left out: its unit and order differ between Py-Feat's versions; action units are probabilities"
+    )
     lost = sorted(set(_blendshapes(names)) - set(shapes))
     notes += [f"no shape for {', '.join(lost)}: left out"] if lost else []
     return table_sequence(table, template, expression, pose, valid, _METHOD, notes), notes

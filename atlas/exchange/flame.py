@@ -172,8 +172,6 @@ def cut(values: np.ndarray, width: int, what: str, notes: list[str]) -> np.ndarr
     return _widened(values[..., :width], width)
 
 
-
-
 def _flame_names(names: tuple[str, ...]) -> bool:
     return names == tuple(f"expression{i:03d}" for i in range(len(names)))
 

@@ -115,9 +115,7 @@ def check_named(template: Template) -> None:
         )
 
 
-def expressions_of(
-    units: dict[str, np.ndarray], template: Template
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def expressions_of(units: dict[str, np.ndarray], template: Template) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Expression (T, E) and pose (T, J, 3) that show action units of amounts (T,), 0 to 1, and the units that have no
     shape. Units of the eyes' joints are left to gaze.
     """
@@ -183,7 +181,14 @@ def table_sequence(
         reason=(~valid).astype(np.uint8),
         reason_names=("ok", "low confidence"),
         frame_rate=courses.frame_rate,
-        provenance={"converted": {"from": table.tool, "method": method, "camera": "not told: OpenFace's default", "notes": notes}},
+        provenance={
+            "converted": {
+                "from": table.tool,
+                "method": method,
+                "camera": "not told: OpenFace's default",
+                "notes": notes,
+            }
+        },
     )
 
 
@@ -215,7 +220,9 @@ def _measured(sequence: FaceSequence, template: Template) -> dict[str, np.ndarra
     camera[~used] = [0, 0, 1]
     pixels = project(camera, sequence.camera_matrix)
     turns = Rotation.from_matrix(placed[:, :3, :3] @ FACING).as_euler("XYZ")
-    out = {f"pose_T{axis}": (1000.0 * sequence.translation[:, i]).round(DIGITS["place"]) for i, axis in enumerate("xyz")}
+    out = {
+        f"pose_T{axis}": (1000.0 * sequence.translation[:, i]).round(DIGITS["place"]) for i, axis in enumerate("xyz")
+    }
     out |= {f"pose_R{axis}": turns[:, i].round(DIGITS["angle"]) for i, axis in enumerate("xyz")}
     for i, axis in enumerate("xy"):
         out |= {f"{axis}_{k}": pixels[:, k, i].round(DIGITS["place"]) for k in range(POINTS)}

@@ -96,6 +96,16 @@ def read_timing(path: Path, numbers: np.ndarray, fps: float | None, what: str) -
     return timing
 
 
+def said_simulated(path: Path) -> bool:
+    """Whether the file of a table's timing says that the person does not exist; a table without it does not say."""
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        return False
+    try:
+        return _timing(parse_json(path.read_text("utf-8")), None).simulated
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError):
+        return False
+
+
 def _timing(found: dict[str, Any], fps: float | None) -> Timing:
     if found["kind"] != KIND or found["version"] != VERSION:
         raise ValueError("another kind or version")
