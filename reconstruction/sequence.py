@@ -104,8 +104,8 @@ class FaceSequence:
         if self.template_sha256 == NOT_GIVEN:
             raise InputError(
                 f"expected parameters of a template that is known, but these were converted from another tool without "
-                f"the model's file ({self.template}); convert them again with --template FILE, which face-atlas template "
-                "import makes."
+                f"the model's file ({self.template}); convert them again with --template FILE, made by face-atlas "
+                "template import."
             )
 
     def check_template(self, template: Template) -> None:
@@ -202,4 +202,5 @@ def load(path: str | Path) -> FaceSequence:
     arrays, header = read_arrays(path, KIND, VERSION)
     say_unknown(arrays, header, path)
     fields = check_fields(header, path)
-    return FaceSequence(**check_arrays(arrays, fields, path), **fields)
+    values: dict[str, Any] = check_arrays(arrays, fields, path) | fields
+    return FaceSequence(**values)

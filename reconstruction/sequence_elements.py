@@ -120,7 +120,7 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
         "T": len(np.atleast_1d(arrays.get("time_s", np.zeros(0)))),
         "S": len(np.atleast_1d(arrays.get("shape", np.zeros(0)))),
     }
-    out = {}
+    out: dict[str, np.ndarray] = {}
     for name, element in ARRAYS.items():
         shape = tuple(sizes[axis] for axis in element.axes)
         if name not in arrays and element.default is not None:

@@ -72,12 +72,14 @@ def _say(sentence: str) -> None:
     make_console().print(f"face-atlas: {sentence}")
 
 
-def _note(message: Warning | str, category: type[Warning], *where: Any) -> None:
+def _note(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     """A warning as its reader wants it: what of a file was left out, as a note; others as Python shows them."""
     if issubclass(category, InputWarning):
         make_console().print(f"note: {message}")
     else:
-        sys.stderr.write(warnings.formatwarning(message, category, *where[:2]))
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def _add(name: str, command: Any) -> None:

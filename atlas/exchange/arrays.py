@@ -1,4 +1,4 @@
-"""Arrays out of other tools' files, .npy, .npz and .mat, which may be hostile: no pickle, nothing larger than it says."""
+"""Arrays out of other tools' .npy, .npz and .mat files, which may be hostile: no pickle, nothing larger than said."""
 
 import io
 import math
@@ -112,6 +112,8 @@ def _array(content: bytes, path: Path, what: str) -> np.ndarray:
             f"expected {math.prod(shape)} numbers as {what} of {path}, as its header says, but {rest} bytes are there; "
             "copy the file anew."
         )
+    if not rest:
+        raise InputError(f"expected numbers as {what} of {path}, but there are none; save it anew.")
     array = np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
     return _finite(array.astype(dtype.newbyteorder("=")), path, what)
 
@@ -133,6 +135,8 @@ def _from_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             for name, entry in found.items():
                 with archive.open(entry) as stream:
                     contents[name] = stream.read(entry.file_size + 1)
+    except InputError:
+        raise
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(f"expected an .npz file, but {path} cannot be read ({_brief(error)}); save it anew.") from None
     return {name: _array(content, path, name) for name, content in contents.items()}

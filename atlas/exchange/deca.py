@@ -1,8 +1,8 @@
 """DECA's codes: a dict of shape (N, 100), exp (N, 50), pose (N, 6) and cam (N, 3), as .npz or as DECA's .mat.
 
-cam is [s, tx, ty] of a scaled orthographic camera in a crop of 224 pixels whose sides are -1 and 1. A pinhole camera of a
-long lens sees the same where the head stands at the depth 10 / s metres. Every frame has a crop of its own, so that the
-head's place is that in the crop and no movement.
+cam is [s, tx, ty] of a scaled orthographic camera in a crop of 224 pixels whose sides are -1 and 1. A pinhole camera of
+a long lens sees the same where the head stands at the depth 10 / s metres. Every frame has a crop of its own, so that
+the head's place is that in the crop and no movement.
 """
 
 import re
@@ -71,7 +71,7 @@ def deca_arrays(codes: FlameCodes) -> tuple[dict[str, np.ndarray], list[str]]:
     place = codes.translation.astype(np.float64)
     if (place[:, 2] >= 0).any():
         raise InputError(
-            "expected the head before the camera, but it is behind it: its place is told in other axes than a camera's; "
+            "expected the head before the camera, but it is behind it: its place is told in axes that are no camera's; "
             "write the layout vhap, or emoface, which tells no place."
         )
     cam = np.column_stack([-DEPTH / place[:, 2], place[:, :2]])

@@ -49,8 +49,8 @@ def read_emoface(path: Path, fps: float | None) -> FlameCodes:
     notes = ["vertices.npy was not read: the parameters give them"] if (path / "vertices.npy").is_file() else []
     if len(pose) != len(expression) or len(shape) not in (1, len(expression)):
         raise InputError(
-            f"expected as many frames in every file of {path}, got {len(expression)} of expression, {len(pose)} of pose "
-            f"and {len(shape)} of shape; check the files."
+            f"expected as many frames in every file of {path}, got {len(expression)} of expression, {len(pose)} of "
+            f"pose and {len(shape)} of shape; check the files."
         )
     timing = read_timing(path / FILE, np.arange(len(expression)), fps, "Emoface")
     return FlameCodes(one_shape(shape, notes), expression, full_pose(pose), None, timing, tuple(notes))
@@ -80,7 +80,7 @@ def read_emoca(path: Path, fps: float | None) -> FlameCodes:
             strict=True,
         ):
             found = shaped(read_npy(frame / file), f"{file} of {frame}", *sizes)
-            if row and found.shape != row[0].shape or len(found) != 1:
+            if (row and found.shape != row[0].shape) or len(found) != 1:
                 raise InputError(
                     f"expected one frame of one size in {frame / file}, got {found.shape}; check the file."
                 )
@@ -117,7 +117,7 @@ def write_emoca(codes: FlameCodes, folder: Path, template: Template | None, mesh
         write_npy(frame / "shape.npy", shape)
         write_npy(frame / "exp.npy", expression[i])
         write_npy(frame / "pose.npy", pose[i])
-        if meshes:
+        if meshes and template is not None:
             write_obj(frame / "mesh_coarse.obj", posed_vertices(codes, template, slice(i, i + 1))[0], template)
     codes.timing.write(folder / FILE)
     return notes

@@ -20,7 +20,9 @@ from reconstruction.template import Template
 IDENTITY = "Identity"
 _JAW, _METHOD = "jawOpen", "blendshapes"
 _EYES = {  # joint: {blendshape: (axis, sign)} about the head's axes; an eye turned in looks to the nose
-    "left_eye": {"eyeLookUpLeft": (0, -1), "eyeLookDownLeft": (0, 1), "eyeLookOutLeft": (1, 1), "eyeLookInLeft": (1, -1)},
+    "left_eye": {
+        "eyeLookUpLeft": (0, -1), "eyeLookDownLeft": (0, 1), "eyeLookOutLeft": (1, 1), "eyeLookInLeft": (1, -1),
+    },
     "right_eye": {
         "eyeLookUpRight": (0, -1), "eyeLookDownRight": (0, 1), "eyeLookOutRight": (1, -1), "eyeLookInRight": (1, 1),
     },
@@ -48,8 +50,8 @@ def read_fex(path: str | Path, template: Template, fps: float | None = None) -> 
     ]
     if len(shapes) < 10:
         raise InputError(
-            f"expected Py-Feat's blendshapes (browDownLeft ...) in {path}, but there are none, and its action units are "
-            "probabilities; measure those with face-atlas biomarkers."
+            f"expected Py-Feat's blendshapes (browDownLeft ...) in {path}, but there are none, and its action units "
+            "are probabilities; measure those with face-atlas biomarkers."
         )
     amounts = _numbers(path, shapes)
     valid = table.courses.valid & np.isfinite(amounts.to_numpy()).all(1)
@@ -97,8 +99,8 @@ def _numbers(path: Path, names: list[str]) -> pd.DataFrame:
         frame = pd.read_csv(path, usecols=lambda name: name.strip() in names, dtype=np.float64, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OverflowError, pd.errors.ParserError) as error:
         raise InputError(
-            f"expected numbers as blendshapes of {path}, but that failed ({str(error).splitlines()[0][:80]}); export it "
-            "anew."
+            f"expected numbers as blendshapes of {path}, but that failed ({str(error).splitlines()[0][:80]}); export "
+            "it anew."
         ) from None
     frame.columns = frame.columns.str.strip()
     return frame.replace([np.inf, -np.inf], np.nan)

@@ -59,7 +59,8 @@ def to_sequence(codes: FlameCodes, source: str, template: Template | None = None
     """
     timing, total = codes.timing, codes.timing.total
     expression_names = tuple(f"expression{i:03d}" for i in range(codes.expression.shape[1]))
-    name, sha256, joints = NAME, NOT_GIVEN, JOINTS
+    name, sha256 = NAME, NOT_GIVEN
+    joints: tuple[str, ...] = JOINTS
     shape, expression = codes.shape, codes.expression
     if template is not None:
         check_flame(template)
@@ -70,13 +71,13 @@ def to_sequence(codes: FlameCodes, source: str, template: Template | None = None
     about = {**codes.about, "from": source, "notes": list(codes.notes)}
     translation = codes.translation
     if translation is None:
-        translation = np.tile(np.float32([0, 0, -AWAY]), (len(codes), 1))
+        translation = np.tile([0.0, 0.0, -AWAY], (len(codes), 1))
         about["camera"] = "none in the source: a virtual one, the head standing one metre before it"
     elif template is None:
         about["rotation_about"] = ROOT_JOINT
     else:
         translation = translation + _root_offset(template, shape, codes.pose[:, 0])
-    camera_matrix = np.float32([[FOCAL, 0, SIZE / 2], [0, FOCAL, SIZE / 2], [0, 0, 1]])
+    camera_matrix = np.array([[FOCAL, 0, SIZE / 2], [0, FOCAL, SIZE / 2], [0, 0, 1]], np.float32)
 
     def spread(values: np.ndarray) -> np.ndarray:
         out = np.zeros((total, *values.shape[1:]), np.float32)
@@ -124,8 +125,7 @@ def from_sequence(sequence: FaceSequence, template: Template | None = None, plac
     if len(sequence.joint_names) != len(JOINTS) or not _flame_names(sequence.expression_names) or (known and not whole):
         raise InputError(
             f"expected parameters of a whole FLAME model ({N_SHAPE} shape components, {N_EXPRESSION} expressions), but "
-            f"they are of {sequence.template}; transfer them first: face-atlas convert --onto FLAME.template.safetensors "
-            "--to face."
+            f"they are of {sequence.template}; transfer them: face-atlas convert --onto FLAME.template.safetensors."
         )
     if not sequence.valid.any():
         raise InputError("expected a frame with a trustworthy face, but there is none; use a better recording.")

@@ -163,8 +163,8 @@ def write(
     if wanted == "openface":
         if template is None:
             raise InputError(
-                f"expected the template {sequence.template} for landmarks and pose, but it was not given; name its file "
-                "with --template."
+                f"expected the template {sequence.template} for landmarks and pose, but it was not given; name its "
+                "file with --template."
             )
         notes = write_openface(sequence, template, out)
         Timing.of(sequence).write(_beside(out))

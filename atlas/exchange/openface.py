@@ -1,10 +1,10 @@
 """OpenFace's CSV, written in the 714 columns of its 2.2, and read as parameters.
 
 Written from a face sequence are the frame, gaze, head pose, the iBUG 68 in pixels and in mm, and action units; frames
-that are not valid are written as OpenFace writes them, 0 throughout and no success. OpenFace's own landmarks of the eyes
-and the parameters of its point distribution model are nothing that a face sequence has: NaN, so that nobody takes them
-for a measurement; and so are units that the template has no shape for. Numbers have more digits than OpenFace prints, so
-that speeds stay what they are.
+that are not valid are written as OpenFace writes them, 0 throughout and no success. OpenFace's own landmarks of the
+eyes and the parameters of its point distribution model are nothing that a face sequence has: NaN, so that nobody takes
+them for a measurement; and so are units that the template has no shape for. Numbers have more digits than OpenFace
+prints, so that speeds stay what they are.
 """
 
 import io
@@ -38,7 +38,10 @@ COLUMNS: tuple[str, ...] = (
     *(f"AU{unit}_c" for unit in PRESENT_UNITS),
 )
 DIGITS = {"time": 6, "gaze": 6, "place": 3, "angle": 5, "unit": 4}  # decimals
-SIZE, CAMERA = (640, 480), np.float32([[500, 0, 320], [0, 500, 240], [0, 0, 1]])  # OpenFace's, where none is known
+SIZE, CAMERA = (
+    (640, 480),
+    np.array([[500, 0, 320], [0, 500, 240], [0, 0, 1]], np.float32),
+)  # OpenFace's, where none is known
 _METHOD = "openface action units"
 
 
@@ -110,8 +113,8 @@ def check_named(template: Template) -> None:
     """Raise InputError unless a template's expressions have names and bounds, and jaw and eyes turn."""
     if not template.bounded or not {"jaw", "left_eye", "right_eye"} <= set(template.joint_names):
         raise InputError(
-            f"expected a template with named expressions, a jaw and eyes for a table of another tool, but {template.name} "
-            "has not; leave --template out."
+            f"expected a template with named expressions, a jaw and eyes for a table of another tool, but "
+            f"{template.name} has not; leave --template out."
         )
 
 
@@ -132,7 +135,7 @@ def expressions_of(units: dict[str, np.ndarray], template: Template) -> tuple[np
             continue
         expression[:, columns] = np.clip(amount, 0, 1)[:, None]
         for joint in joints:
-            pose[:, template.joint(joint)] += np.clip(amount, 0, 1)[:, None] * np.float32(unit.axis) * unit.full
+            pose[:, template.joint(joint)] += np.clip(amount, 0, 1)[:, None] * np.array(unit.axis) * unit.full
     return expression, pose, lost
 
 
@@ -220,7 +223,7 @@ def _measured(sequence: FaceSequence, template: Template) -> dict[str, np.ndarra
     camera[~used] = [0, 0, 1]
     pixels = project(camera, sequence.camera_matrix)
     turns = Rotation.from_matrix(placed[:, :3, :3] @ FACING).as_euler("XYZ")
-    out = {
+    out: dict[str, np.ndarray] = {
         f"pose_T{axis}": (1000.0 * sequence.translation[:, i]).round(DIGITS["place"]) for i, axis in enumerate("xyz")
     }
     out |= {f"pose_R{axis}": turns[:, i].round(DIGITS["angle"]) for i, axis in enumerate("xyz")}

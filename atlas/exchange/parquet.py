@@ -68,8 +68,8 @@ def read_parquet(path: str | Path) -> FaceSequence:
         header = parse_json((file.schema_arrow.metadata or {}).get(HEADER.encode(), b"{}").decode("utf-8"))
         if not isinstance(header, dict) or header.get("kind") != KIND:
             raise InputError(
-                f"expected a Parquet file of parameters, but {path} is another table; only what face-atlas convert wrote "
-                "can be read back."
+                f"expected a Parquet file of parameters, but {path} is another table; only what face-atlas convert "
+                "wrote can be read back."
             )
         if type(header.get("version")) is not int or header["version"] > VERSION:
             raise InputError(f"expected parameters of version {VERSION} or older in {path}; update face-atlas.")
@@ -84,12 +84,13 @@ def read_parquet(path: str | Path) -> FaceSequence:
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"expected finite numbers, but {name} in {path} holds NaN or infinity; write it anew.")
-    return FaceSequence(**check_arrays(arrays, fields, path), **fields)
+    values: dict[str, Any] = check_arrays(arrays, fields, path) | fields
+    return FaceSequence(**values)
 
 
 def tsv_to_parquet(source: str | Path, path: str | Path) -> int:
-    """A .tsv table, as of biomarkers, as Parquet: columns of numbers as float64, ``n/a`` as null, the .json beside it in
-    the metadata; returns the number of rows.
+    """A .tsv table, as of biomarkers, as Parquet: columns of numbers as float64, ``n/a`` as null, the .json beside it
+    in the metadata; returns the number of rows.
 
     Raises
     ------
@@ -104,8 +105,8 @@ def tsv_to_parquet(source: str | Path, path: str | Path) -> int:
         frame = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise InputError(
-            f"expected a table of tab-separated columns, but {source} is none ({str(error).splitlines()[0][:80]}); check "
-            "the file."
+            f"expected a table of tab-separated columns, but {source} is none ({str(error).splitlines()[0][:80]}); "
+            "check the file."
         ) from None
     known = frame.replace("n/a", None)
     columns: dict[str, Any] = {}
@@ -172,6 +173,6 @@ def _pyarrow() -> tuple[Any, Any]:
         from pyarrow import parquet
     except ImportError as error:
         raise InputError(
-            "expected pyarrow for Parquet, but it is not installed; install it: pip install 'digital-face-atlas[parquet]'"
+            "expected pyarrow for Parquet, but it is not installed: pip install 'digital-face-atlas[parquet]'"
         ) from error
     return pyarrow, parquet

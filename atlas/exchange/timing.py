@@ -75,8 +75,8 @@ def read_timing(path: Path, numbers: np.ndarray, fps: float | None, what: str) -
     if not path.is_file():
         if fps is None:
             raise InputError(
-                f"expected a frame rate, which {what} files do not tell; give the recording's with --fps, such as --fps "
-                "25."
+                f"expected a frame rate, which {what} files do not tell; give the recording's with --fps, such as "
+                "--fps 25."
             )
         return Timing.even(numbers, fps)
     if path.stat().st_size > LARGEST:
@@ -91,7 +91,8 @@ def read_timing(path: Path, numbers: np.ndarray, fps: float | None, what: str) -
         ) from None
     if len(timing.frames) != len(numbers):
         raise InputError(
-            f"expected {len(timing.frames)} frames, as {path} says, but {len(numbers)} are there; remove it and give --fps."
+            f"expected {len(timing.frames)} frames, as {path} says, but {len(numbers)} are there; remove it and give "
+            "--fps."
         )
     return timing
 

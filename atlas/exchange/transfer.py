@@ -1,9 +1,9 @@
 """Parameters of one template as those of another: its mesh, posed, is fitted by the other's.
 
-Which places of two templates correspond is found once, on their mean heads: aligned by their landmarks, the target takes
-the source's form as far as it can, and its vertices' closest places on the source are theirs. Of a recording, the
-target's shape is fitted to the person's neutral face; then, frame by frame, expression and jaw to how far every place has
-moved from neutral, so that what the target's shape cannot say does not become movement. Least squares with the
+Which places of two templates correspond is found once, on their mean heads: aligned by their landmarks, the target
+takes the source's form as far as it can, and its vertices' closest places on the source are theirs. Of a recording, the
+target's shape is fitted to the person's neutral face; then, frame by frame, expression and jaw to how far every place
+has moved from neutral, so that what the target's shape cannot say does not become movement. Least squares with the
 coefficients' own spread as the prior; named expressions stay within 0 and 1. Neck and eyes turn as they did.
 """
 
@@ -339,7 +339,7 @@ def _rest_joint(template: Template, shape: np.ndarray, name: str) -> np.ndarray:
 
 
 def _chosen(target: Template) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices of the target's face, at most about `POINTS` of them evenly chosen, and the area that each stands for."""
+    """Vertices of the target's face, about `POINTS` at most, evenly chosen, and the area that each stands for."""
     areas = vertex_areas(target.v_template, target.faces)
     face = np.flatnonzero(face_mask(target) & (areas > 0))
     chosen = face[:: max(1, round(len(face) / POINTS))]
