@@ -96,7 +96,7 @@ def read_openface(path: str | Path, template: Template, fps: float | None = None
     valid, units = table.courses.valid.copy(), table.courses.units
     known = np.isfinite(list(units.values())).all(0) if units else np.ones_like(valid)
     courses = {code: np.where(valid & known, values, 0) / FULL for code, values in units.items()}
-    expression, pose, lost = expressions_of(courses, template)
+    expression, pose, lost = expressions_of(courses, template, len(valid))
     notes = [*table.warnings, "the table tells no identity: the template's mean face"]
     notes += [f"no shape for {', '.join(lost)}: left out"] if lost else []
     if table.head_turns is None or table.courses.head_mm is None:
@@ -118,11 +118,12 @@ def check_named(template: Template) -> None:
         )
 
 
-def expressions_of(units: dict[str, np.ndarray], template: Template) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def expressions_of(
+    units: dict[str, np.ndarray], template: Template, frames: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Expression (T, E) and pose (T, J, 3) that show action units of amounts (T,), 0 to 1, and the units that have no
     shape. Units of the eyes' joints are left to gaze.
     """
-    frames = len(next(iter(units.values()))) if units else 0
     expression = np.zeros((frames, template.n_expression), np.float32)
     pose = np.zeros((frames, template.n_joints, 3), np.float32)
     lost = []

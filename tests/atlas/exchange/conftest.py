@@ -35,7 +35,7 @@ def flame(template: Template) -> Template:
 
 @pytest.fixture(scope="session")
 def flame_sequence(flame: Template, sequence: FaceSequence) -> FaceSequence:
-    """Six frames of a simulated person, the fourth left out: all joints turn, 100 shapes and 50 expressions are used."""
+    """Six frames of a simulated person, the fourth left out: all joints turn; 100 shapes, 50 expressions are used."""
     rng = np.random.default_rng(1)
     valid = sequence.valid
     shape = np.zeros(N_SHAPE, np.float32)

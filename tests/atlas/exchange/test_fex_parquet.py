@@ -22,11 +22,14 @@ def fex(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     names = ("browInnerUp", "mouthSmileLeft", "mouthSmileRight", "jawOpen", "eyeBlinkLeft", "eyeLookOutLeft")
     names += ("eyeLookInRight", "mouthPucker", "cheekPuff", "noseSneerLeft", "jawLeft")
-    frame = pd.DataFrame({"FaceScore": np.full(12, 0.99), "AU12": 0.5, "frame": np.arange(12)})
-    frame = frame.assign(**{name: rng.uniform(0, 1, 12) for name in names})
+    frame = pd.DataFrame(
+        {"FaceScore": np.full(12, 0.99), "AU12": 0.5, "frame": np.arange(12)}
+        | {name: rng.uniform(0, 1, 12) for name in names}
+        | {"Identity": "who"}
+        | {f"Identity_{i}": 0.25 for i in range(1, 513)}
+    )
     frame.loc[4, "FaceScore"] = 0.1
     frame.loc[6, "jawOpen"] = np.nan
-    frame = frame.assign(Identity="who", **{f"Identity_{i}": 0.25 for i in range(1, 513)})
     frame.to_csv(tmp_path / "clip.csv", index=False)
     return tmp_path / "clip.csv"
 
@@ -91,7 +94,7 @@ def test_parquet_comes_back_exactly(sequence: FaceSequence, tmp_path: Path) -> N
 def test_parquet_of_others_and_damage(sequence: FaceSequence, tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="but .* is another table"):
+    with pytest.raises(InputError, match=r"but .* is another table"):
         read_parquet(tmp_path / "a.parquet")
     write_parquet(sequence, tmp_path / "b.parquet")
     table = pq.read_table(tmp_path / "b.parquet")

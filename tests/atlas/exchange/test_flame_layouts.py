@@ -179,13 +179,13 @@ def test_parameters_of_another_model_are_refused(
     sequence: FaceSequence, template: Template, flame_sequence: FaceSequence, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        InputError, match="expected parameters of a whole FLAME model .* they are of atlas-head; transfer"
+        InputError, match=r"expected parameters of a whole FLAME model .* they are of atlas-head; transfer"
     ):
         write(sequence, "emoface", tmp_path / "a")
     with pytest.raises(InputError, match="expected the template flame2020 for a layout that tells where the head is"):
         write(flame_sequence, "vhap", tmp_path / "a")
     np.savez(tmp_path / "a.npz", **vhap_arrays())
-    with pytest.raises(InputError, match="a FLAME template with all 300 shape components .* atlas-head has 50 and 44"):
+    with pytest.raises(InputError, match=r"a FLAME template with all 300 shape components .* atlas-head has 50 and 44"):
         read(Source(tmp_path / "a.npz", "vhap", "a"), template, 25)
 
 

@@ -45,7 +45,7 @@ def zipped(**files: bytes) -> bytes:
         (npy("{'descr': '|O', 'fortran_order': False, 'shape': ()}", pickle.dumps(Calling())), "is a Python pickle"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}", b"1234"), "but 4 bytes are there"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", b"1234"), "but 4 bytes are there"),
-        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9999999999999999999)}"), "readable|numbers"),
+        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9999999999999999999)}"), "but there are none"),
         (npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", b"1234"), "expected numbers"),
         (npy("{'descr': '<U4', 'fortran_order': False, 'shape': (1,)}", b"1" * 16), "expected numbers"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", b"\x00\x00\xc0\x7f"), "NaN or infinite"),
@@ -57,13 +57,8 @@ def zipped(**files: bytes) -> bytes:
 def test_npy(content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.npy").write_bytes(content)
-    try:
-        array = read_npy(tmp_path / "a.npy")
-    except InputError as error:
-        with pytest.raises(InputError, match=said):
-            raise error from None
-    else:
-        assert array.size == 0, "only what holds nothing may be read"
+    with pytest.raises(InputError, match=said):
+        read_npy(tmp_path / "a.npy")
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"], "it has run"
 
 
@@ -83,7 +78,7 @@ def test_npz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             read_archive(path, ("shape",))
     np.save(tmp_path / "b.npy", {"shape": np.zeros(3)}, allow_pickle=True)
     path.write_bytes((tmp_path / "b.npy").read_bytes())
-    with pytest.raises(InputError, match="a.npz is a Python pickle"):
+    with pytest.raises(InputError, match=r"a.npz is a Python pickle"):
         read_archive(path, ("shape",))
     monkeypatch.setattr("atlas.exchange.arrays.LARGEST", 10_000)
     path.write_bytes(zipped(shape=bytes(10**6)))
@@ -97,7 +92,7 @@ def test_mat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="expected numbers as shape of"):
         read_archive(path, ("shape", "exp"))
     scipy.io.savemat(path, {"shape": {"a": 1}})
-    with pytest.raises(InputError, match="expected numbers as shape of .* it holds struct"):
+    with pytest.raises(InputError, match=r"expected numbers as shape of .* it holds struct"):
         read_archive(path, ("shape",))
     scipy.io.savemat(path, {"shape": np.zeros((1, 10**4))}, do_compression=True)
     monkeypatch.setattr("atlas.exchange.arrays.LARGEST", 10_000)
@@ -145,7 +140,7 @@ def test_cut_and_garbled_files_are_refused_or_read_but_never_worse(
                 content[place] = rng.integers(256)
         path.write_bytes(content)
         try:
-            made, _ = read(Source(path, kind, "x"), None, 25)
+            made, _ = read(Source(path, kind, "x"), template if kind == "openface" else None, 25)
             assert np.isfinite(made.expression).all()
         except InputError:
             refused += 1
