@@ -9,7 +9,7 @@ from atlas.cli.console import make_console
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
-    from atlas.exchange.transfer import Correspondence
+    from atlas.exchange.correspondence import Correspondence
     from reconstruction.sequence import FaceSequence
     from reconstruction.template import Template
 
@@ -58,7 +58,8 @@ def convert(
     """Convert recordings between this project's files and Emoface, EMOCA, DECA, VHAP, MICA, OpenFace, Py-Feat, Parquet.
 
     Numbers stay what they are, to the format's own precision. What a format does not hold is said; docs/format.md lists
-    it. No pickle is opened.
+    it. No pickle is opened. Of several recordings, one that cannot be converted is left out and named; participants.tsv
+    and what else lies beside them is not copied.
     """
     from atlas.exchange.formats import TABLE, WRITTEN, find_sources, read, to_table, write
     from reconstruction.errors import InputError
@@ -79,6 +80,7 @@ def convert(
     console = make_console()
     pairs: dict[str, Correspondence] = {}
     said: dict[str, int] = {}
+    failed: list[InputError] = []
     written: list[tuple[Path, str]] = []
     with recording_bar(console) as bar:
         task = bar.add_task("converting", total=len(sources))
@@ -98,12 +100,17 @@ def convert(
             except InputError as error:
                 if len(sources) == 1:
                     raise
-                raise InputError(f"{one.path}: {error}") from error
+                failed.append(error)
+                console.print(f"note: {one.name} was left out: {error}")
+                bar.advance(task)
+                continue
             for note in dict.fromkeys((*notes, *lost)):
                 said[note] = said.get(note, 0) + 1
             who = "simulated person, " if sequence.simulated else ""
             written.append((path, f"{who}{int(sequence.valid.sum())} of {len(sequence)} frames, {sequence.template}"))
             bar.advance(task)
+    if not written:
+        raise InputError(f"expected recordings that can be converted, but there is none; the first: {failed[0]}")
     for note, count in said.items():
         console.print(f"note: {note}{f' ({count} recordings)' if count > 1 else ''}")
     for path, what in written:
@@ -114,7 +121,8 @@ def _onto(
     sequence: "FaceSequence", own: "Template | None", target: "Template", pairs: "dict[str, Correspondence]"
 ) -> "tuple[FaceSequence, list[str]]":
     """The recording as parameters of `target`; places that correspond are found once a template."""
-    from atlas.exchange.transfer import correspond, transfer
+    from atlas.exchange.correspondence import correspond
+    from atlas.exchange.transfer import transfer
     from reconstruction.template import load_template
 
     sequence.check_known()

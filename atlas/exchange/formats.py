@@ -106,7 +106,8 @@ def recognise(path: Path) -> str | None:
         names = names_in(path)
         return "vhap" if is_vhap(names) else "deca" if is_deca(names) or not names else None
     if suffix == ".csv":
-        return "fex" if "FaceScore" in _columns(path) else "openface"
+        columns = _columns(path)
+        return "fex" if "FaceScore" in columns else "openface" if {"confidence", "success"} <= columns else None
     return {".parquet": "parquet", ".tsv": TABLE}.get(suffix)
 
 
