@@ -28,8 +28,8 @@ def is_emoface(path: Path) -> bool:
 
 
 def is_emoca(path: Path) -> bool:
-    """Whether the folder holds a folder a frame."""
-    return path.is_dir() and any(is_emoface(frame) for frame in _folders(path)[:3])
+    """Whether the folder holds a folder a frame, and not a folder a recording."""
+    return path.is_dir() and any(_is_frame(folder) for folder in _folders(path)[:3])
 
 
 def read_emoface(path: Path, fps: float | None) -> FlameCodes:
@@ -156,6 +156,17 @@ def _six(codes: FlameCodes) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[st
 
 def _expression_file(folder: Path) -> str | None:
     return next((name for name in _EXPRESSION_FILES if (folder / name).is_file()), None)
+
+
+def _is_frame(folder: Path) -> bool:
+    """Whether a folder holds feature files of one frame alone."""
+    if not is_emoface(folder) or (folder / FILE).is_file():
+        return False
+    try:
+        array = read_npy(folder / (_expression_file(folder) or ""))
+    except InputError:
+        return False
+    return array.ndim == 1 or len(array) == 1
 
 
 def _folders(path: Path) -> list[Path]:

@@ -79,9 +79,7 @@ def recording(template: Template) -> FaceSequence:
     valid = np.arange(len(made)) != 7
     pose = made.pose.copy()
     pose[:, template.joint("neck"), 0] = np.linspace(0, 0.2, len(made))
-    return replace(
-        made, pose=pose * valid[:, None, None], expression=made.expression * valid[:, None], valid=valid
-    )
+    return replace(made, pose=pose * valid[:, None, None], expression=made.expression * valid[:, None], valid=valid)
 
 
 @pytest.fixture(scope="module")
