@@ -50,11 +50,13 @@ def write_arrays(
     arrays: Mapping[str, np.ndarray],
     header: Mapping[str, Any],
     about: Mapping[str, Mapping[str, str]] | None = None,
+    table: bool = True,
 ) -> None:
     """Write arrays and a JSON header to one safetensors file, the same bytes for the same content.
 
     kind : what the file is, e.g. ``face-sequence``; `version` counts changes of that kind's layout.
     about : what more to say of arrays in the table of elements, such as unit and axes
+    table : whether there is one; not in files whose bytes are their name, if they were written before it
 
     Raises
     ------
@@ -65,17 +67,15 @@ def write_arrays(
     for name, array in contiguous.items():
         if array.dtype.kind == "f" and not _finite(array):
             raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
-    elements = {name: _element(f"json/{_field_encoding(value)}") for name, value in header.items()}
-    elements |= {name: _element(f"array/{array.dtype.name}") for name, array in contiguous.items()}
-    for name, more in (about or {}).items():
-        elements[name] |= more
-    document = json.dumps(
-        {"kind": kind, "version": version, ELEMENTS: elements, **header},
-        sort_keys=True,
-        allow_nan=False,
-        ensure_ascii=False,
-    )
-    write_atomically(path, save(contiguous, metadata={HEADER: document}))
+    document: dict[str, Any] = {"kind": kind, "version": version, **header}
+    if table:
+        elements = {name: _element(f"json/{_field_encoding(value)}") for name, value in header.items()}
+        elements |= {name: _element(f"array/{array.dtype.name}") for name, array in contiguous.items()}
+        for name, more in (about or {}).items():
+            elements[name] |= more
+        document[ELEMENTS] = elements
+    text = json.dumps(document, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_atomically(path, save(contiguous, metadata={HEADER: text}))
 
 
 def _element(encoding: str) -> dict[str, Any]:
