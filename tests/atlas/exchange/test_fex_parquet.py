@@ -109,6 +109,16 @@ def test_parquet_of_others_and_damage(sequence: FaceSequence, tmp_path: Path) ->
             read_parquet(tmp_path / "c.parquet")
 
 
+def test_a_table_of_few_bytes_and_many_numbers_is_not_unpacked(
+    sequence: FaceSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    write_parquet(sequence, tmp_path / "a.parquet")
+    monkeypatch.setattr("atlas.exchange.parquet.LARGEST", 6 * 66 * 8 - 1)
+    with pytest.raises(InputError, match="it unpacks to more than 2 GB"):
+        read_parquet(tmp_path / "a.parquet")
+
+
 def test_biomarkers_as_parquet(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     (tmp_path / "b.tsv").write_text("participant_id\tgroup\tAU12\tAU45\n007\tHC\t1.25\tn/a\n008\tn/a\t-3e-05\t2\n")
