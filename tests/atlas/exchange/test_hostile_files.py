@@ -131,12 +131,12 @@ def test_cut_and_garbled_files_are_refused_or_read_but_never_worse(
     rng = np.random.default_rng(1)
     path = tmp_path / f"x{Path(name).suffix}"
     refused = 0
-    for i in range(60):
+    for i in range(30):
         content = bytearray(whole)
         if i % 3 == 0:
             del content[int(rng.integers(len(content))) :]
         else:
-            for place in rng.integers(0, len(content), 1 + i // 4):
+            for place in rng.integers(0, len(content), 1 + i // 2):
                 content[place] = rng.integers(256)
         path.write_bytes(content)
         try:
@@ -144,4 +144,4 @@ def test_cut_and_garbled_files_are_refused_or_read_but_never_worse(
             assert np.isfinite(made.expression).all()
         except InputError:
             refused += 1
-    assert refused >= 20
+    assert refused >= 10
