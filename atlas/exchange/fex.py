@@ -67,7 +67,7 @@ def read_fex(path: str | Path, template: Template, fps: float | None = None) -> 
             if name in amounts:
                 pose[:, template.joint(joint), axis] += sign * GAZE_FULL * amounts[name]
     identity = sum(name.startswith(IDENTITY) for name in names)
-    notes = list(table.warnings)
+    notes = []
     if identity:
         notes.append(f"{identity} {IDENTITY} column{'s' * (identity != 1)}, which identify the person, dropped unread")
     notes.append("the table tells no identity: the template's mean face")
@@ -76,7 +76,7 @@ def read_fex(path: str | Path, template: Template, fps: float | None = None) -> 
     )
     lost = sorted(set(_blendshapes(names)) - set(shapes))
     notes += [f"no shape for {', '.join(lost)}: left out"] if lost else []
-    return table_sequence(table, template, expression, pose, valid, _METHOD, notes), notes
+    return table_sequence(table, template, expression, pose, valid, _METHOD, notes), [*table.warnings, *notes]
 
 
 def _columns(name: str, template: Template) -> tuple[int, ...]:

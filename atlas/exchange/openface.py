@@ -97,7 +97,7 @@ def read_openface(path: str | Path, template: Template, fps: float | None = None
     known = np.isfinite(list(units.values())).all(0) if units else np.ones_like(valid)
     courses = {code: np.where(valid & known, values, 0) / FULL for code, values in units.items()}
     expression, pose, lost = expressions_of(courses, template, len(valid))
-    notes = [*table.warnings, "the table tells no identity: the template's mean face"]
+    notes = ["the table tells no identity: the template's mean face"]
     notes += [f"no shape for {', '.join(lost)}: left out"] if lost else []
     if table.head_turns is None or table.courses.head_mm is None:
         notes.append("no head pose in the table: the head faces the camera, one metre away")
@@ -106,7 +106,7 @@ def read_openface(path: str | Path, template: Template, fps: float | None = None
         known &= np.isfinite(pose[:, 0]).all(1) & np.isfinite(table.courses.head_mm).all(1)
     if table.courses.gaze is not None:
         _turn_eyes(pose, table, template)
-    return table_sequence(table, template, expression, pose, valid & known, _METHOD, notes), notes
+    return table_sequence(table, template, expression, pose, valid & known, _METHOD, notes), [*table.warnings, *notes]
 
 
 def check_named(template: Template) -> None:

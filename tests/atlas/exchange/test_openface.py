@@ -156,6 +156,14 @@ def test_a_real_table_is_read(shared_data: Callable[[str], Path], template: Temp
     assert made.frame_rate == 30
 
 
+def test_a_file_s_name_which_may_be_a_person_s_stays_out(written: Path, template: Template, tmp_path: Path) -> None:
+    table = pd.read_csv(written)
+    pd.concat([table, table.head(3).assign(face_id=1)]).to_csv(tmp_path / "Jane_Doe.csv", index=False)
+    made, notes = read_openface(tmp_path / "Jane_Doe.csv", template)
+    assert any(note.startswith("Jane_Doe.csv shows 2 faces") for note in notes)
+    assert "Jane" not in str(made.provenance)
+
+
 def test_what_does_not_fit_is_refused(
     recording: FaceSequence, template: Template, flame: Template, tmp_path: Path
 ) -> None:
