@@ -203,6 +203,7 @@ class _Ready:
     def parameters(self, source: Source) -> _Found:
         sequence = load(source.path)
         if self.template is None:
+            sequence.check_known()
             self.template = load_template(sequence.template)
         if self.parts is None:
             self.parts = face_parts(self.template, sides=self.sides, organ_sums=self.organ_sums)

@@ -205,4 +205,6 @@ def _template_of(cohort: "Cohort", template: str | None) -> "Template":
 
     if template is not None:
         return load_template(template)
-    return load_template(load(cohort.people[0].recordings[0].path).template)
+    first = load(cohort.people[0].recordings[0].path)
+    first.check_known()
+    return load_template(first.template)

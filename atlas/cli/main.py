@@ -6,6 +6,8 @@ it runs.
 
 import importlib
 import importlib.util
+import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -14,7 +16,7 @@ import typer
 
 from atlas.cli.console import make_console
 from reconstruction import __version__
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, InputWarning
 
 COMMANDS = (
     "reconstruct", "convert", "export", "simulate", "cohort", "build", "biomarkers", "statistics", "match", "validate",
@@ -53,7 +55,9 @@ def _answering(command: Callable[..., Any]) -> Callable[..., None]:
     @wraps(command)
     def answer(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _note
+                command(*arguments, **options)
         except InputError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
@@ -66,6 +70,16 @@ def _answering(command: Callable[..., Any]) -> Callable[..., None]:
 
 def _say(sentence: str) -> None:
     make_console().print(f"face-atlas: {sentence}")
+
+
+def _note(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning as its reader wants it: what of a file was left out, as a note; others as Python shows them."""
+    if issubclass(category, InputWarning):
+        make_console().print(f"note: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def _add(name: str, command: Any) -> None:

@@ -112,6 +112,7 @@ def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tu
 
     if sequence.template_sha256 == atlas.template_sha256:
         return ()
+    sequence.check_known()
     joints = [name for name in atlas.space.joint_names if name not in sequence.joint_names]
     if tuple(sequence.expression_names) != atlas.space.names[: atlas.space.n_expression] or joints:
         raise InputError(
