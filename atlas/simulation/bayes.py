@@ -1,10 +1,10 @@
-"""The best that any matcher can do on simulated people: the accuracy of the Bayes-optimal decision given the recordings.
+"""The best any matcher can do on simulated people: the accuracy of the Bayes-optimal decision given the recordings.
 
 What of a recording depends on its person's latent levels z, and so on the group, is known from how it is made
 (`atlas.simulation.people`, `atlas.simulation.recording`):
 
-- the mean of an action unit's course, the head's mean speed and the gaze's dispersion are ``typical * (1 + SPREAD * y)``
-  to the last digit, with y ~ N(z, OCCASION^2) drawn anew in every recording: the mean of y over R recordings is
+- the mean of an action unit's course, the head's mean speed and the gaze's dispersion are ``typical * (1 + SPREAD *
+  y)`` to the last digit, with y ~ N(z, OCCASION^2) drawn anew in every recording: the mean of y over R recordings is
   sufficient, N(z, OCCASION^2 / R);
 - blinks last exactly as long as the person's level says; one blink tells it;
 - a recording in which e blinks are expected has floor(e + u) of them, u uniform: c blinks with probability
@@ -42,6 +42,7 @@ VARYING = tuple(q for q in QUANTITIES if q not in BLINKS)  # what differs from r
 _NORMAL = np.arange(-6, 6.001, 0.01)  # own Gaussian of a level
 _SHARED = np.linspace(-5, 5, 81)  # the units' shared Gaussian
 _SEEN = np.arange(-3.5, 5.5, 0.01)  # observed level
+_MEASURED = 1e-6  # density of a duration outside of what there is: read from recordings, it is not quite exact
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def _log_duration(seen: Observed, planted: Mapping[str, float]) -> np.ndarray:
     grid = level_of_normal(_NORMAL)
     density = stats.norm.pdf(_NORMAL) / np.gradient(grid, _NORMAL)
     found = np.interp(np.nan_to_num(z), grid, density, 0.0, 0.0)
-    return np.where(np.isnan(z), 0.0, np.log(found + 1e-300))
+    return np.where(np.isnan(z), 0.0, np.log(found + _MEASURED))
 
 
 def _log_blinks(seen: Observed, planted: Mapping[str, float]) -> np.ndarray:

@@ -102,6 +102,6 @@ def _person(name: str, group: str, planted: dict[str, float], n_shape: int, entr
         sex=str(rng.choice(["F", "M"])),
         shape=shape,
         levels={q: float(z) + planted.get(q, 0.0) for q, z in zip(QUANTITIES, levels, strict=True)},
-        asymmetry={u: float(a) for u, a in zip(UNITS, np.clip(rng.normal(0, 0.06, len(UNITS)), -0.15, 0.15), strict=True)},
+        asymmetry=dict(zip(UNITS, np.clip(rng.normal(0, 0.06, len(UNITS)), -0.15, 0.15).tolist(), strict=True)),
         seed=int(rng.integers(2**62)),
     )
