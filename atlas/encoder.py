@@ -190,7 +190,9 @@ def _fit_batch(
     made_by = train(batch, training, seed, HIDDEN, device, lambda cosines: sharpnesses(cosines)[inner])
     states = [state.cosines for state in made_by]
     sharpness, scored = sharpnesses(states[0]), [held_out(cosines) for cosines in states]
-    best = np.array([_best([s[i] for s in scored], labels[i], trained[i], rows) for i in range(count)])
+    best = np.full(count, len(scored) - 1)
+    if training.early_stopping:
+        best = np.array([_best([s[i] for s in scored], labels[i], trained[i], rows) for i in range(count)])
     chosen = np.where(trained[:, rows.owners][..., None], np.stack(scored)[best, np.arange(count)], np.nan)
 
     final: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}

@@ -7,8 +7,9 @@ axes for everything else: single coefficients' level, spread and speed, and how 
 stimulus that was not recorded is thus not guessed: it takes no part in the mean, and its departures are zero.
 
 Intensities and rates cannot be below zero and are skewed to the right over people: a difference among small ones says
-more than the same among large ones. So the pooled z of named quantities is bent: BEND * log(1 + z / BEND). Everything learnt here (means, standard deviations, principal axes) is learnt from the training
-people alone and without their groups. Identity is not among the features unless it is asked for.
+more than the same among large ones. So the pooled z of named quantities is bent: BEND * log(1 + z / BEND).
+Everything learnt here (means, standard deviations, principal axes) is learnt from the training people alone and
+without their groups. Identity is not among the features unless it is asked for.
 """
 
 from collections.abc import Sequence

@@ -38,6 +38,7 @@ class Training:
     """Options; see the module's head.
 
     checkpoints : steps at which training may stop, the first 0
+    early_stopping : whether held-out people choose among them; without, training goes on to the last
     """
 
     attention: bool = False
@@ -45,6 +46,7 @@ class Training:
     relabel: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     checkpoints: tuple[int, ...] = CHECKPOINTS
+    early_stopping: bool = True
 
 
 @dataclass(frozen=True)
