@@ -9,6 +9,7 @@ import pytest
 from atlas.aggregation import AggregatedFace, feature_names, template_units
 from atlas.encoder import Task, fit_encoders
 from atlas.features import FeatureTable, bent, feature_table, fit_scaler, kind_of, named_features, stimuli_of
+from atlas.matcher import fit_matcher
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
 from reconstruction.template import Template
@@ -82,3 +83,14 @@ def test_inputs_are_named_features_as_they_are_then_axes_of_the_rest() -> None:
     assert scaler.input_blocks[:2] == ("named", "named")
     assert set(scaler.input_blocks[2:]) == {"axes"}
     np.testing.assert_allclose(x[:, :2], scaler.z(table)[:, 0, 2:])
+
+
+def test_a_match_by_shape_alone_needs_no_expression(
+    aggregated: Aggregated, template: Template, space: MotionSpace
+) -> None:
+    people = with_groups_own_faces(aggregated("none", 36, 0))
+    matcher = fit_matcher(table_of(people, "shape", template, space), [person.group for person in people])
+    recordings = [replace(r, features=np.zeros(0)) for r in people[0].recordings]
+    made = matcher.match(recordings, "x")
+    assert max(made.similarities, key=made.similarities.__getitem__) == people[0].group
+    assert made.evidence[0]["feature"] == f"identity-{GROUPS.index(people[0].group) + 1}"
