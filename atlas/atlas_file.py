@@ -10,11 +10,11 @@ from atlas.atlas import KIND, VERSION, Atlas
 from atlas.averaging import Averaging
 from atlas.biomarkers import ReliabilityTable
 from atlas.calibration import Calibration
-from atlas.encoder import FittedEncoder
+from atlas.encoder import FittedEncoder, weight_shapes
 from atlas.features import Scaler
 from atlas.matcher import Matcher
 from atlas.motion import MotionSpace
-from atlas.old_atlas import from_version_1
+from atlas.old_atlas import from_residual_encoder, from_version_1
 from atlas.overlay import Overlay
 from atlas.standard_faces import Faces, StandardFace
 from atlas.statistics.table_file import from_json, to_json
@@ -24,7 +24,6 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.storage import read_arrays, take, write_arrays
 
 FILE = "atlas.safetensors"
-WEIGHTS = ("linear", "inner", "bias", "outer")
 
 
 def save_atlas(atlas: Atlas, path: str | Path) -> None:
@@ -37,7 +36,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "scaler/basis": scaler.basis,
         "encoder/prototypes": encoder.prototypes,
         "encoder/group_z": atlas.matcher.group_z,
-        **{f"encoder/{name}": encoder.weights[name] for name in WEIGHTS},
+        **{f"encoder/{name}": array for name, array in encoder.weights.items()},
     }
     faces: list[dict[str, Any]] = []
     for of_sex in (atlas.standard_faces, *atlas.by_sex.values()):
@@ -69,6 +68,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
             "joint_names": atlas.space.joint_names,
         },
         "features": scaler.names,
+        "bend": scaler.bend,
         "standard_faces": faces,
         "overlays": overlay_headers,
         "trajectories": trajectories,
@@ -103,6 +103,8 @@ def load_atlas(path: str | Path) -> Atlas:
     try:
         if header["version"] == 1:
             arrays, header = from_version_1(arrays, header)
+        if "bend" not in header:
+            arrays, header = from_residual_encoder(arrays, header)
         return _from_file(arrays, header, path)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -118,7 +120,8 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
     basis = take(arrays, "scaler/basis", (None, None), path)
     k = basis.shape[1]
     hidden = take(arrays, "encoder/bias", (1, None), path).shape[1]
-    shapes = {"linear": (k, k), "inner": (k, hidden), "bias": (1, hidden), "outer": (hidden, k)}
+    prototypes = take(arrays, "encoder/prototypes", (len(groups), None), path)
+    shapes = weight_shapes(k, prototypes.shape[1], hidden, gated="encoder/gate" in arrays)
     encoder = FittedEncoder(
         scaler=Scaler(
             features,
@@ -126,9 +129,10 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
             take(arrays, "scaler/mean", (rows, columns), path),
             take(arrays, "scaler/sd", (rows, columns), path),
             basis,
+            float(header["bend"]),
         ),
         weights={name: take(arrays, f"encoder/{name}", shape, path) for name, shape in shapes.items()},
-        prototypes=take(arrays, "encoder/prototypes", (len(groups), k), path),
+        prototypes=prototypes,
         steps=int(header["steps"]),
         held_people=np.zeros((0, len(groups))),
         held_single=np.zeros((0, len(groups))),

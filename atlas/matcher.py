@@ -20,7 +20,7 @@ from atlas.biomarkers import ACTION_UNITS, MEASURES, ReliabilityTable
 from atlas.biomarkers.reliability import UNKNOWN
 from atlas.calibration import Calibration, calibrate, softmax
 from atlas.encoder import FittedEncoder, Task, fit_encoders
-from atlas.features import FeatureTable, feature_table, pooled_z
+from atlas.features import FeatureTable, feature_table, features_of, pooled_z
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 
@@ -152,7 +152,7 @@ class Matcher:
         pull = self.encoder.cosines(z) - self.encoder.cosines(without)
         pull = pull - pull.mean(1, keepdims=True)
         pooled = pooled_z(z)[0]
-        values, stages = np.stack([r.features for r in recordings]), [r.stage for r in recordings]
+        values, stages = np.stack([features_of(r, names) for r in recordings]), [r.stage for r in recordings]
         out = []
         for i in np.argsort(-pull.max(1), kind="stable")[:EVIDENCE]:
             quantity = list(quantities)[i]

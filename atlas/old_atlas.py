@@ -37,6 +37,17 @@ def from_version_1(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict
     return arrays, {**header, **unknown, "standard_faces": faces, "overlays": overlays}
 
 
+def from_residual_encoder(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Encoders were normalise(x + x A + ...) of inputs that were not bent; now the linear part is the whole of it."""
+    linear = arrays["encoder/linear"]
+    arrays = {
+        **arrays,
+        "encoder/linear": linear + np.eye(len(linear), dtype=linear.dtype),
+        "encoder/offset": np.zeros((1, len(linear)), linear.dtype),
+    }
+    return arrays, {**header, "bend": 0.0}
+
+
 def _renamed(name: str) -> str:
     folder, _, last = name.rpartition("/")
     return f"{folder}/{_RENAMED.get(last, last)}" if folder.startswith("overlay/") else name

@@ -97,15 +97,33 @@ def simulate_people(
     return people
 
 
+def level_of_normal(own: np.ndarray) -> np.ndarray:
+    """Latent levels z as quantiles of standard normal draws: a Gaussian copula with a skewed margin."""
+    return (_LEVELS.ppf(stats.norm.cdf(own)) - _LEVELS.mean()) / _LEVELS.std()
+
+
+def draw_levels(people: int, rng: np.random.Generator) -> np.ndarray:
+    """(people, quantities) latent levels of new people without effects, in `QUANTITIES`' order."""
+    return level_of_normal(_normals(people, rng))
+
+
+def _normals(people: int, rng: np.random.Generator) -> np.ndarray:
+    """(people, quantities) standard normal draws; those of action units share the person's expressivity."""
+    shared = rng.normal(size=(people, 1))
+    own = rng.normal(size=(people, len(QUANTITIES)))
+    n_units = len(UNITS)
+    own[:, :n_units] = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own[:, :n_units]
+    return own
+
+
 def _person(name: str, group: str, planted: dict[str, float], n_shape: int, entropy: list[int], session: int) -> Person:
     rng = np.random.default_rng(entropy)
     shape = stats.truncnorm.rvs(-LARGEST_SHAPE, LARGEST_SHAPE, size=n_shape, random_state=rng).astype(np.float32)
-    own = _correlated(rng)
+    own = _normals(1, rng)[0]
     if session:
-        day = _correlated(np.random.default_rng([*entropy, session]))
+        day = _normals(1, np.random.default_rng([*entropy, session]))[0]
         own = np.sqrt(DAY_TO_DAY) * own + np.sqrt(1 - DAY_TO_DAY) * day
-    # a Gaussian copula: correlated normal draws, read as quantiles of the skewed level
-    levels = (_LEVELS.ppf(stats.norm.cdf(own)) - _LEVELS.mean()) / _LEVELS.std()
+    levels = level_of_normal(own)
     return Person(
         id=name,
         group=group,
@@ -117,12 +135,3 @@ def _person(name: str, group: str, planted: dict[str, float], n_shape: int, entr
         seed=int(rng.integers(2**62)),
         session=session,
     )
-
-
-def _correlated(rng: np.random.Generator) -> np.ndarray:
-    """(Q,) standard normal, one for each of `QUANTITIES`; those of action units share a general expressivity."""
-    shared = rng.normal()
-    own = rng.normal(size=len(QUANTITIES))
-    n_units = len(UNITS)
-    own[:n_units] = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own[:n_units]
-    return own
