@@ -1,0 +1,320 @@
+"""Validation of a matcher on a cohort: everything found, over people, with chance and null beside it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.aggregation import AggregatedFace
+from atlas.classifier import FaceMatcher
+from atlas.features import FeatureTable
+from atlas.validation.audit import Audit, association_json
+from atlas.validation.bayes import BestPossible
+from atlas.validation.comparators import age_and_sex, comparators, of_age_and_sex
+from atlas.validation.discrimination import Discrimination, discrimination
+from atlas.validation.embedding_map import EmbeddingMap, embedding_map
+from atlas.validation.held_out import HeldOut, hold_out
+from atlas.validation.intervals import Estimate, mean, rounded, share
+from atlas.validation.null import balanced, permuted_accuracies
+from atlas.validation.probabilities import CalibrationResult, DecisionCurve, calibration, decision_curves
+from atlas.validation.splits import Samples, Split
+from atlas.validation.subgroups import Subgroup, subgroups
+from reconstruction.sequence import STATEMENT
+
+INCONCLUSIVE = "inconclusive"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """coverage : that prediction sets state; permutations : 0 for no p value; columns : further subgroups."""
+
+    coverage: float = 0.9
+    permutations: int = 99
+    seed: int = 0
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """Another classifier in the same folds; gain : the matcher's accuracy less its, paired by person."""
+
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    auroc: Estimate
+    gain: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        shown = {
+            "accuracy": self.accuracy.value,
+            "accuracy_low": self.accuracy.low,
+            "accuracy_high": self.accuracy.high,
+        }
+        parts = {name: getattr(self, name).to_json() for name in ("balanced_accuracy", "auroc", "gain")}
+        return {**{name: rounded(value) for name, value in shown.items()}, **parts}
+
+
+@dataclass(frozen=True)
+class Null:
+    """Balanced accuracy of the first repeat with the true groups, and (n,) with shuffled ones; p counts the true in."""
+
+    true: float
+    shuffled: np.ndarray
+
+    @property
+    def p(self) -> float | None:
+        n = len(self.shuffled)
+        return float((1 + (self.shuffled >= self.true - 1e-6).sum()) / (1 + n)) if n else None
+
+    def to_json(self) -> dict[str, Any]:
+        low, high = np.quantile(self.shuffled, [0.025, 0.975]) if len(self.shuffled) else (np.nan, np.nan)
+        middle = self.shuffled.mean() if len(self.shuffled) else np.nan
+        return {
+            "what": "balanced accuracy with the groups shuffled over people",
+            "permutations": len(self.shuffled),
+            "true": rounded(self.true),
+            "mean": rounded(middle),
+            "low": rounded(low),
+            "high": rounded(high),
+            "p": None if self.p is None else round(self.p, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """stated : coverage; covered, inconclusive : shares of people; decided_right : of those with one group, right
+    by_group : share covered in every group
+    """
+
+    stated: float
+    covered: Estimate
+    inconclusive: Estimate
+    decided_right: Estimate
+    by_group: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All results of one cohort; P people, R repeats of the folds."""
+
+    people: tuple[AggregatedFace, ...]
+    groups: tuple[str, ...]
+    labels: np.ndarray
+    split: Split
+    settings: Settings
+    audit: Audit
+    held: HeldOut
+    result: Discrimination
+    calibration: CalibrationResult
+    decisions: Mapping[str, DecisionCurve]
+    conformal: Conformal
+    subgroups: tuple[Subgroup, ...]
+    null: Null
+    comparators: Mapping[str, Comparator]
+    embeddings: EmbeddingMap | None
+    best: BestPossible
+
+    @property
+    def simulated(self) -> bool:
+        return all(person.simulated for person in self.people)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {name: int((self.labels == g).sum()) for g, name in enumerate(self.groups)}
+
+    @property
+    def chance(self) -> float:
+        """The share of the largest group: what naming it for everyone gets right."""
+        return max(self.sizes.values()) / len(self.people)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``validation.json`` holds; it names nobody."""
+        result, conformal, groups = self.result, self.conformal, self.result.groups
+        calibrated = self.calibration
+        return {
+            "statement": STATEMENT,
+            "simulated": self.simulated,
+            "unit": "person",
+            "people": len(self.people),
+            "groups": self.sizes,
+            "split": {
+                "kind": f"leave one {self.split.kind} out" if self.split.kind == "site" else "by person, stratified",
+                "folds": len(self.split.repeats[0]),
+                "repeats": len(self.split.repeats),
+                "seed": self.settings.seed,
+            },
+            "accuracy": rounded(result.accuracy.value),
+            "accuracy_low": rounded(result.accuracy.low),
+            "accuracy_high": rounded(result.accuracy.high),
+            "chance": rounded(self.chance),
+            "bayes_accuracy": rounded(self.best.accuracy),
+            "bayes": self.best.to_json(),
+            "null": self.null.to_json(),
+            "balanced_accuracy": result.balanced_accuracy.to_json(),
+            "balanced_chance": rounded(1 / len(self.groups)),
+            "precision": result.precision.to_json(),
+            "recall": result.balanced_accuracy.to_json(),
+            "f1": result.f1.to_json(),
+            "auroc": {name: rounded(found.auroc.value) for name, found in groups.items()},
+            "auroc_low": {name: rounded(found.auroc.low) for name, found in groups.items()},
+            "auroc_high": {name: rounded(found.auroc.high) for name, found in groups.items()},
+            "auroc_mean": result.auroc.to_json(),
+            "by_group": {name: found.to_json() for name, found in groups.items()},
+            "confusion": {
+                a: {b: rounded(result.confusion[i, j]) for j, b in enumerate(self.groups)}
+                for i, a in enumerate(self.groups)
+            },
+            "ece": rounded(calibrated.ece),
+            "ece_perfect_low": rounded(calibrated.perfect_low),
+            "ece_perfect_high": rounded(calibrated.perfect_high),
+            "ece_p": rounded(calibrated.p),
+            "calibration_slope": calibrated.slope.to_json(),
+            "brier": calibrated.brier.to_json(),
+            "brier_of_group_sizes": rounded(calibrated.by_size),
+            "coverage_stated": conformal.stated,
+            "coverage": rounded(conformal.covered.value),
+            "coverage_low": rounded(conformal.covered.low),
+            "coverage_high": rounded(conformal.covered.high),
+            "coverage_by_group": {name: found.to_json() for name, found in conformal.by_group.items()},
+            "inconclusive": rounded(conformal.inconclusive.value),
+            "inconclusive_low": rounded(conformal.inconclusive.low),
+            "inconclusive_high": rounded(conformal.inconclusive.high),
+            "right_of_decided": conformal.decided_right.to_json(),
+            "baselines": {name: found.to_json() for name, found in self.comparators.items()},
+            "useful_thresholds": {
+                name: None if curve.useful is None else [round(t, 2) for t in curve.useful]
+                for name, curve in self.decisions.items()
+            },
+            "subgroups": [subgroup.to_json() for subgroup in self.subgroups],
+            "audit": [finding.to_json() for finding in self.audit.findings],
+            "audit_tested": [association_json(found) for found in self.audit.associations],
+        }
+
+    def people_json(self) -> dict[str, Any]:
+        """What was said of everyone when they were held out: personal data."""
+        assert self.held.sets is not None
+        rows = []
+        for i, person in enumerate(self.people):
+            kept = [
+                [name for name, inside in zip(self.groups, self.held.sets[r, i], strict=True) if inside]
+                for r in range(len(self.held.best))
+            ]
+            rows.append(
+                {
+                    "person": person.id,
+                    "group": person.group,
+                    "best": [self.groups[b] for b in self.held.best[:, i]],
+                    "decision": [names[0] if len(names) == 1 else INCONCLUSIVE for names in kept],
+                    "prediction_set": kept,
+                    "probabilities": {
+                        name: round(float(p), 4) for name, p in zip(self.groups, self.held.adjusted[i], strict=True)
+                    },
+                }
+            )
+        return {"statement": STATEMENT, "simulated": self.simulated, "people": rows}
+
+
+def samples_of(people: Sequence[AggregatedFace], table: FeatureTable) -> Samples:
+    """One row a person."""
+    groups = tuple(sorted({person.group for person in people}))
+    labels = np.array([groups.index(person.group) for person in people])
+    return Samples(table, groups, labels, np.arange(len(people)))
+
+
+def validate(
+    people: Sequence[AggregatedFace],
+    samples: Samples,
+    split: Split,
+    audit: Audit,
+    settings: Settings,
+    *,
+    best: BestPossible,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Validation:
+    """Everything that is told of a matcher on a cohort.
+
+    samples : of `samples_of`; split : of it; audit : passed, see `Audit.refused`
+    folder : where shuffles are kept, so that a run that was stopped goes on
+    progress : called with (stage, done, of)
+    """
+    matcher = matcher_for(samples.table, settings)
+
+    def told(stage: str) -> Callable[[int, int], None]:
+        return lambda done, of: progress(stage, done, of) if progress else None
+
+    held = hold_out(matcher, samples, split, progress=told("hold people out"))
+    assert held.sets is not None, "FaceMatcher has prediction sets"
+    labels, groups = samples.labels, samples.groups
+    result = discrimination(groups, labels, held.best, held.adjusted, settings.seed)
+    others = _comparators(people, samples, split, held, settings, told)
+    shuffled = permuted_accuracies(
+        matcher, samples, split, held, settings.permutations,
+        seed=settings.seed, folder=folder, progress=told("shuffle the groups"),
+    )  # fmt: skip
+    covered = held.sets[:, np.arange(len(labels)), labels].mean(0)
+    single = held.sets.sum(2) == 1
+    right = (held.best == labels).mean(0)
+    if progress:
+        progress("map", 0, 0)
+    return Validation(
+        people=tuple(people),
+        groups=groups,
+        labels=labels,
+        split=split,
+        settings=settings,
+        audit=audit,
+        held=held,
+        result=result,
+        calibration=calibration(labels, held.adjusted, settings.seed),
+        decisions=decision_curves(groups, labels, held.adjusted),
+        conformal=_conformal(settings.coverage, groups, labels, held.sets),
+        subgroups=subgroups(people, right, covered, (~single).mean(0), settings.columns),
+        null=Null(balanced(held.best[0], labels), shuffled),
+        comparators=others,
+        embeddings=embedding_map(matcher, samples, split.folds[0], settings.seed),
+        best=best,
+    )
+
+
+def matcher_for(table: FeatureTable, settings: Settings) -> FaceMatcher:
+    return FaceMatcher(table.names, table.stimuli, coverage=settings.coverage, random_state=settings.seed)
+
+
+def _conformal(stated: float, groups: Sequence[str], labels: np.ndarray, sets: np.ndarray) -> Conformal:
+    covered = sets[:, np.arange(len(labels)), labels].mean(0)
+    single = sets.sum(2) == 1
+    hits = (single & sets[:, np.arange(len(labels)), labels]).mean(0).sum()
+    decided = single.mean(0).sum()
+    return Conformal(
+        stated=stated,
+        covered=share(covered.sum(), len(labels)),
+        inconclusive=share(len(labels) - decided, len(labels)),
+        decided_right=share(hits, decided),
+        by_group={name: share(covered[labels == g].sum(), int((labels == g).sum())) for g, name in enumerate(groups)},
+    )
+
+
+def _comparators(
+    people: Sequence[AggregatedFace],
+    samples: Samples,
+    split: Split,
+    held: HeldOut,
+    settings: Settings,
+    told: Callable[[str], Callable[[int, int], None]],
+) -> dict[str, Comparator]:
+    labels, groups = samples.labels, samples.groups
+    asked = {name: (one, samples) for name, one in comparators(samples.table, settings.seed).items()}
+    known = age_and_sex(people)
+    if known is not None:
+        table = FeatureTable(tuple(f"x{i}" for i in range(known.shape[1])), (), known[:, None])
+        asked["age and sex alone"] = of_age_and_sex(), Samples(table, groups, labels, samples.owner)
+    out = {}
+    for name, (classifier, rows) in asked.items():
+        other = hold_out(classifier, rows, split, progress=told(f"baseline {name}"))
+        found = discrimination(groups, labels, other.best, other.adjusted, settings.seed)
+        gain = (held.best == labels).mean(0) - (other.best == labels).mean(0)
+        out[name] = Comparator(found.accuracy, found.balanced_accuracy, found.auroc, mean(gain))
+    return out
