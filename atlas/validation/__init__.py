@@ -1,7 +1,7 @@
 """Validation of a matcher: what held-out people tell, after an audit for leaks has passed."""
 
 from atlas.validation.audit import Audit, Finding, audit_cohort
-from atlas.validation.splits import Fold, Samples, Split, person_splitter, site_splitter
+from atlas.validation.splits import Fold, Samples, Split, person_splitter, site_split, site_splitter, sites_of
 from atlas.validation.validation import Settings, Validation, samples_of, validate
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "audit_cohort",
     "person_splitter",
     "samples_of",
+    "site_split",
     "site_splitter",
+    "sites_of",
     "validate",
 ]

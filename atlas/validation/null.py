@@ -23,7 +23,7 @@ from atlas.validation.splits import Samples, Split
 from reconstruction import __version__
 from reconstruction.storage import write_atomically
 
-FILE = "permutations.json"
+FILE = "permutations-{kind}.json"
 PART = 8  # shuffles in one go
 SAME = 0.98  # share of decisions that the batch has to give as the classifier does
 MANY = 2_000  # rows times shuffles from which processes share the work
@@ -47,7 +47,8 @@ def permuted_accuracies(
     """
     split = Split(split.kind, split.repeats[:1])
     key = _key(classifier, samples, split, seed)
-    known = _read(folder, key)[:permutations]
+    file = folder / FILE.format(kind=split.kind) if folder is not None else None
+    known = _read(file, key)[:permutations]
     shuffles = [_shuffled(samples, split, seed, i) for i in range(len(known), permutations)]
     parts = [shuffles[start : start + PART] for start in range(0, len(shuffles), PART)]
     if not parts:
@@ -59,9 +60,9 @@ def permuted_accuracies(
         now = parts[start : start + per_round]
         jobs = [(classifier, samples, split, part, random_state) for part in now]
         known += [float(value) for found in run_all(_accuracies, jobs, workers) for value in found]
-        if folder is not None:
+        if file is not None:
             document = {"key": key, "balanced_accuracy": [round(value, 6) for value in known]}
-            write_atomically(folder / FILE, (json.dumps(document) + "\n").encode())
+            write_atomically(file, (json.dumps(document) + "\n").encode())
         if progress:
             progress(len(known), permutations)
     return np.array(known).round(6)
@@ -140,10 +141,10 @@ def _key(classifier: ClassifierMixin, samples: Samples, split: Split, seed: int)
     return told.hexdigest()
 
 
-def _read(folder: Path | None, key: str) -> list[float]:
+def _read(file: Path | None, key: str) -> list[float]:
     """What an earlier run of the same key kept; nothing where there is none or it cannot be read."""
     try:
-        document = json.loads((folder / FILE).read_text()) if folder else {}
+        document = json.loads(file.read_text()) if file else {}
         if document.get("key") == key:
             return [float(value) for value in document["balanced_accuracy"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

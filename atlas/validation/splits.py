@@ -4,13 +4,15 @@ A splitter divides rows, each of which belongs to a person, into folds. Those he
 audit checks that of any splitter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
+from atlas.aggregation import AggregatedFace
 from atlas.features import FeatureTable
+from atlas.participants import MISSING
 from reconstruction.errors import InputError
 
 PERSON, SITE = "person", "site"
@@ -31,6 +33,11 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """{group: people}"""
+        return {name: len(set(self.owner[self.labels == g].tolist())) for g, name in enumerate(self.groups)}
 
     @property
     def names(self) -> np.ndarray:
@@ -79,6 +86,13 @@ def person_splitter(folds: int, repeats: int = 1, seed: int = 0) -> Splitter:
     return split
 
 
+def sites_of(people: Sequence[AggregatedFace]) -> np.ndarray | None:
+    """(P,) site of everyone; None where it is unknown for somebody, or there is one."""
+    sites = np.array([person.extra.get("site", "").strip() for person in people])
+    missing = any(site.lower() in MISSING for site in sites)
+    return None if missing or len(set(sites)) < 2 else sites
+
+
 def site_splitter(sites: np.ndarray) -> Splitter:
     """Every site, named for each person in `sites` (P,), held out once.
 
@@ -104,3 +118,13 @@ def site_splitter(sites: np.ndarray) -> Splitter:
         return Split(SITE, (tuple(folds),))
 
     return split
+
+
+def site_split(sites: np.ndarray | None, samples: Samples) -> Split | None:
+    """`site_splitter`'s split; None where there are no sites to hold out, or a group is at one alone."""
+    if sites is None:
+        return None
+    try:
+        return site_splitter(sites)(samples)
+    except InputError:
+        return None

@@ -67,7 +67,7 @@ def subgroups(
     out = []
     for variable, of in _variables(people, columns).items():
         values = [of(person) for person in people]
-        present = sorted({value for value in values if value is not None})
+        present = sorted({value for value in values if value is not None}, key=lambda v: (not v.startswith("under"), v))
         if not 1 < len(present) <= MOST_VALUES:
             continue
         known = np.array([value is not None for value in values])

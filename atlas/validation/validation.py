@@ -96,8 +96,32 @@ class Conformal:
 
 
 @dataclass(frozen=True)
+class SitesOut:
+    """The same with every site held out once; sites : their number; null : groups shuffled within sites."""
+
+    sites: int
+    result: Discrimination
+    conformal: Conformal
+    null: Null
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sites": self.sites,
+            "accuracy": self.result.accuracy.to_json(),
+            "balanced_accuracy": self.result.balanced_accuracy.to_json(),
+            "auroc_mean": self.result.auroc.to_json(),
+            "coverage": self.conformal.covered.to_json(),
+            "inconclusive": self.conformal.inconclusive.to_json(),
+            "null": self.null.to_json(),
+        }
+
+
+@dataclass(frozen=True)
 class Validation:
-    """All results of one cohort; P people, R repeats of the folds."""
+    """All results of one cohort; P people, R repeats of the folds.
+
+    sites_out : with whole sites held out, where that was not the split and there are sites
+    """
 
     people: tuple[AggregatedFace, ...]
     groups: tuple[str, ...]
@@ -115,6 +139,7 @@ class Validation:
     comparators: Mapping[str, Comparator]
     embeddings: EmbeddingMap | None
     best: BestPossible
+    sites_out: SitesOut | None = None
 
     @property
     def simulated(self) -> bool:
@@ -187,6 +212,7 @@ class Validation:
                 name: None if curve.useful is None else [round(t, 2) for t in curve.useful]
                 for name, curve in self.decisions.items()
             },
+            "leave_one_site_out": None if self.sites_out is None else self.sites_out.to_json(),
             "subgroups": [subgroup.to_json() for subgroup in self.subgroups],
             "audit": [finding.to_json() for finding in self.audit.findings],
             "audit_tested": [association_json(found) for found in self.audit.associations],
@@ -231,12 +257,14 @@ def validate(
     settings: Settings,
     *,
     best: BestPossible,
+    site_split: Split | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Validation:
     """Everything that is told of a matcher on a cohort.
 
     samples : of `samples_of`; split : of it; audit : passed, see `Audit.refused`
+    site_split : of the same people by site, to be told as well
     folder : where shuffles are kept, so that a run that was stopped goes on
     progress : called with (stage, done, of)
     """
@@ -257,6 +285,20 @@ def validate(
     covered = held.sets[:, np.arange(len(labels)), labels].mean(0)
     single = held.sets.sum(2) == 1
     right = (held.best == labels).mean(0)
+    sites_out = None
+    if site_split is not None:
+        away = hold_out(matcher, samples, site_split, progress=told("hold sites out"))
+        assert away.sets is not None, "FaceMatcher has prediction sets"
+        within = permuted_accuracies(
+            matcher, samples, site_split, away, settings.permutations,
+            seed=settings.seed, folder=folder, progress=told("shuffle within sites"),
+        )  # fmt: skip
+        sites_out = SitesOut(
+            len(site_split.folds),
+            discrimination(groups, labels, away.best, away.adjusted, settings.seed),
+            _conformal(settings.coverage, groups, labels, away.sets),
+            Null(balanced(away.best[0], labels), within),
+        )
     if progress:
         progress("map", 0, 0)
     return Validation(
@@ -276,6 +318,7 @@ def validate(
         comparators=others,
         embeddings=embedding_map(matcher, samples, split.folds[0], settings.seed),
         best=best,
+        sites_out=sites_out,
     )
 
 
