@@ -12,6 +12,7 @@ from atlas.cohort import Cohort
 from atlas.figures.page import write_figure
 from atlas.reading import Reading
 from atlas.report import words
+from atlas.report.methods import Citations
 from atlas.report.people import participant_flow, table_one
 from atlas.report.pictures import figure_of
 from atlas.report.provenance import hashes, versions
@@ -84,7 +85,7 @@ def write_validation(
         "hashes": hashes(template, template.sha256, reading.people, None),
     }  # fmt: skip
     environment = _environment()
-    texts = {REPORT: environment.get_template("validation.html.jinja").render(context)}
+    texts = {REPORT: environment.get_template("validation.html.jinja").render(context, cite=Citations())}
     for sheet in sheets:
         texts[f"{sheet.name}.md"] = as_markdown(sheet, found)
         texts[f"{sheet.name}.html"] = environment.get_template("sheet.html.jinja").render(
