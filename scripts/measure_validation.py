@@ -85,8 +85,8 @@ def null_cohort(pool: list[AggregatedFace], names: tuple[str, ...], number: int)
     samples = samples_of(people, feature_table([p.recordings for p in people], names, tuple(sorted(STIMULI))))
     split = person_splitter(5, seed=number)(samples)
     audit = audit_cohort(people, samples, split, order=[p.id for p in people], seed=number)
-    held = hold_out(matcher_for(samples.table, Settings(seed=number)), samples, split, workers=1)
-    other = hold_out(comparators(samples.table)["logistic"], samples, split, workers=1)
+    matcher, logistic = matcher_for(samples.table, Settings(seed=number)), comparators(samples.table)["logistic"]
+    held, other = hold_out({"matcher": (matcher, samples), "logistic": (logistic, samples)}, split, workers=1).values()
     assert held.sets is not None
     labels = samples.labels
     error = calibration(labels, held.adjusted, number)
@@ -117,8 +117,8 @@ def frames(people: int = 36) -> dict[str, object]:
     for kind, split in (("by_person", person_splitter(5)(samples)), ("by_frame", by_frame(samples))):
         audit = audit_cohort(who, samples, split)
         out[kind] = {"refused": [f.check for f in audit.refused]}
-        for name, classifier in {"matcher": matcher_for(table, Settings()), **comparators(table)}.items():
-            held = hold_out(classifier, samples, split, workers=1)
+        asked = {"matcher": matcher_for(table, Settings()), **comparators(table)}
+        for name, held in hold_out({n: (one, samples) for n, one in asked.items()}, split, workers=1).items():
             out[kind][name] = float((held.best[0] == labels).mean())  # type: ignore[index]
     return out
 

@@ -12,7 +12,7 @@ from atlas.simulation.effects import REFERENCE_GROUP
 from atlas.validation.embedding_map import EmbeddingMap
 from atlas.validation.intervals import Estimate
 from atlas.validation.probabilities import THRESHOLDS
-from atlas.validation.validation import Validation
+from atlas.validation.validation import MATCHER, Validation
 
 WIDTH, SQUARE = 900, 640
 _ROW, _NAMES = 34, 210
@@ -34,7 +34,7 @@ def validation_figures(found: Validation) -> list[AtlasFigure]:
 
 def accuracy_figure(found: Validation) -> AtlasFigure:
     """Matcher and baselines with intervals; chance and, where known, the best possible as lines."""
-    rows = [("this matcher", found.result.accuracy)]
+    rows = [(MATCHER, found.result.accuracy)]
     rows += [(name, other.accuracy) for name, other in found.comparators.items()]
     title = "Held-out accuracy"
     page, top = _page(

@@ -4,7 +4,7 @@ The classifier learns everything inside `fit`, from a fold's training people alo
 threshold, by folds of its own within.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from sklearn.base import ClassifierMixin, clone
 from atlas.parallel import run_all
 from atlas.validation.splits import Fold, Samples, Split
 
-MANY = 400  # rows times folds from which processes share the work: they take seconds to start
+MANY = 1000  # rows times folds from which processes share the work: they take seconds to start
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,30 @@ class HeldOut:
 
 
 def hold_out(
-    classifier: ClassifierMixin,
-    samples: Samples,
+    classifiers: Mapping[str, tuple[ClassifierMixin, Samples]],
     split: Split,
     *,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> HeldOut:
-    """Fit clones of `classifier` to every fold's training rows and ask them about the rows held out.
+) -> dict[str, HeldOut]:
+    """Fit clones of every classifier to every fold's training rows of its samples and ask about the rows held out.
 
-    progress : called with (folds done, folds)
+    classifiers : {name: (classifier, samples)}, the samples alike but for their features
+    progress : called with (fits done, fits)
     """
-    x, y = samples.table.matrix(), samples.names
-    jobs = [(classifier, x, y, samples.groups, fold) for fold in split.folds]
-    workers = 1 if len(samples) * len(jobs) < MANY else workers
-    answers = run_all(_answer, jobs, workers, progress)
+    jobs = []
+    for classifier, samples in classifiers.values():
+        x, y = samples.table.matrix(), samples.names
+        jobs += [(classifier, x, y, samples.groups, fold) for fold in split.folds]
+    rows = max(len(samples) for _, samples in classifiers.values())
+    answers = run_all(_answer, jobs, 1 if rows * len(split.folds) < MANY else workers, progress)
+    size, out = len(split.folds), {}
+    for number, (name, (_, samples)) in enumerate(classifiers.items()):
+        out[name] = _gathered(samples, split, answers[number * size : (number + 1) * size])
+    return out
+
+
+def _gathered(samples: Samples, split: Split, answers: Sequence[Answer]) -> HeldOut:
     shape = (len(split.repeats), len(samples), len(samples.groups))
     best, probabilities, common = np.zeros(shape[:2], int), np.zeros(shape), np.zeros(shape)
     sets = np.zeros(shape, bool)
@@ -69,9 +79,7 @@ def _numbered(split: Split) -> list[tuple[int, Fold]]:
     return [(number, fold) for number, repeat in enumerate(split.repeats) for fold in repeat]
 
 
-def _answer(
-    classifier: ClassifierMixin, x: np.ndarray, y: np.ndarray, groups: tuple[str, ...], fold: Fold
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _answer(classifier: ClassifierMixin, x: np.ndarray, y: np.ndarray, groups: tuple[str, ...], fold: Fold) -> Answer:
     """Of the rows held out: (n,) groups' numbers, (n, G) probabilities, (n, G) prediction sets or None."""
     fitted = clone(classifier).fit(x[fold.train], y[fold.train])
     place = [groups.index(str(name)) for name in fitted.classes_]

@@ -84,9 +84,10 @@ def nuisances_of(
 
 
 def associations(
-    nuisances: Sequence[Nuisance], labels: np.ndarray, *, permutations: int = PERMUTATIONS, seed: int = 0
+    nuisances: Sequence[Nuisance], labels: np.ndarray, *, permutations: int | None = None, seed: int = 0
 ) -> tuple[Association, ...]:
-    """How strongly each goes with the groups (P,), strongest first."""
+    """How strongly each goes with the groups (P,), strongest first; `PERMUTATIONS` unless told otherwise."""
+    permutations = PERMUTATIONS if permutations is None else permutations
     rng = np.random.default_rng([seed, 11])
     groups = int(labels.max()) + 1
     found = []

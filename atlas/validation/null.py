@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 
-from atlas.encoder import Task, embed, fit_encoders
+from atlas.encoder import Task, fit_encoders
 from atlas.parallel import run_all
 from atlas.validation.held_out import HeldOut
 from atlas.validation.splits import Samples, Split
@@ -26,7 +26,7 @@ from reconstruction.storage import write_atomically
 FILE = "permutations-{kind}.json"
 PART = 8  # shuffles in one go
 SAME = 0.98  # share of decisions that the batch has to give as the classifier does
-MANY = 2_000  # rows times shuffles from which processes share the work
+MANY = 10_000  # rows times shuffles from which processes share the work
 
 
 def permuted_accuracies(
@@ -117,16 +117,13 @@ def _batched(
     """Balanced accuracies and decisions (N,) of encoders fitted together, one for every fold and shuffle."""
     tasks = [Task(labels, fold.train) for labels in shuffles for fold in split.folds]
     fitted = fit_encoders(samples.table, tasks, len(samples.groups), seed)
-    inputs = []
-    for k, fold in enumerate(split.folds):  # all shuffles share a fold's scaler
-        scaler = fitted[k].scaler
-        inputs.append(scaler.inputs(scaler.z(samples.table))[fold.test])
+    # all shuffles share a fold's scaler
+    scaled = [fitted[k].scaler.z(samples.table)[fold.test] for k, fold in enumerate(split.folds)]
     decisions = []
     for i, labels in enumerate(shuffles):
         best = np.zeros(len(labels), int)
         for k, fold in enumerate(split.folds):
-            encoder = fitted[i * len(split.folds) + k]
-            best[fold.test] = (embed(inputs[k], encoder.weights) @ encoder.prototypes.T).argmax(1)
+            best[fold.test] = fitted[i * len(split.folds) + k].cosines(scaled[k]).argmax(1)
         decisions.append(best)
     return [balanced(best, labels) for best, labels in zip(decisions, shuffles, strict=True)], decisions
 

@@ -1,11 +1,12 @@
 """Validation of a matcher on a cohort: everything found, over people, with chance and null beside it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 
 from atlas.aggregation import AggregatedFace
 from atlas.classifier import FaceMatcher
@@ -21,9 +22,10 @@ from atlas.validation.null import balanced, permuted_accuracies
 from atlas.validation.probabilities import CalibrationResult, DecisionCurve, calibration, decision_curves
 from atlas.validation.splits import Samples, Split
 from atlas.validation.subgroups import Subgroup, subgroups
+from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 
-INCONCLUSIVE = "inconclusive"
+INCONCLUSIVE, MATCHER = "inconclusive", "this matcher"
 Progress = Callable[[str, int, int], None]
 
 
@@ -263,21 +265,34 @@ def validate(
 ) -> Validation:
     """Everything that is told of a matcher on a cohort.
 
-    samples : of `samples_of`; split : of it; audit : passed, see `Audit.refused`
+    samples : of `samples_of`; rows that are parts of people count as people do, and the audit refuses
+    split : of `samples`; audit : of both
     site_split : of the same people by site, to be told as well
     folder : where shuffles are kept, so that a run that was stopped goes on
     progress : called with (stage, done, of)
+
+    Raises
+    ------
+    InputError
+        The audit refuses.
     """
+    if audit.refused:
+        raise InputError(
+            "expected a cohort and a split that the audit passes, but it refuses for "
+            f"{', '.join(f.check for f in audit.refused)}; mend that, or allow it by name."
+        )
+    people = [people[i] for i in samples.owner]
     matcher = matcher_for(samples.table, settings)
 
     def told(stage: str) -> Callable[[int, int], None]:
         return lambda done, of: progress(stage, done, of) if progress else None
 
-    held = hold_out(matcher, samples, split, progress=told("hold people out"))
+    asked = {MATCHER: (matcher, samples), **_others(people, samples, settings)}
+    answers = hold_out(asked, split, progress=told("hold people out"))
+    held = answers.pop(MATCHER)
     assert held.sets is not None, "FaceMatcher has prediction sets"
     labels, groups = samples.labels, samples.groups
     result = discrimination(groups, labels, held.best, held.adjusted, settings.seed)
-    others = _comparators(people, samples, split, held, settings, told)
     shuffled = permuted_accuracies(
         matcher, samples, split, held, settings.permutations,
         seed=settings.seed, folder=folder, progress=told("shuffle the groups"),
@@ -287,7 +302,7 @@ def validate(
     right = (held.best == labels).mean(0)
     sites_out = None
     if site_split is not None:
-        away = hold_out(matcher, samples, site_split, progress=told("hold sites out"))
+        away = hold_out({MATCHER: (matcher, samples)}, site_split, progress=told("hold sites out"))[MATCHER]
         assert away.sets is not None, "FaceMatcher has prediction sets"
         within = permuted_accuracies(
             matcher, samples, site_split, away, settings.permutations,
@@ -315,7 +330,7 @@ def validate(
         conformal=_conformal(settings.coverage, groups, labels, held.sets),
         subgroups=subgroups(people, right, covered, (~single).mean(0), settings.columns),
         null=Null(balanced(held.best[0], labels), shuffled),
-        comparators=others,
+        comparators={name: _compared(other, held, samples, settings.seed) for name, other in answers.items()},
         embeddings=embedding_map(matcher, samples, split.folds[0], settings.seed),
         best=best,
         sites_out=sites_out,
@@ -340,24 +355,20 @@ def _conformal(stated: float, groups: Sequence[str], labels: np.ndarray, sets: n
     )
 
 
-def _comparators(
-    people: Sequence[AggregatedFace],
-    samples: Samples,
-    split: Split,
-    held: HeldOut,
-    settings: Settings,
-    told: Callable[[str], Callable[[int, int], None]],
-) -> dict[str, Comparator]:
-    labels, groups = samples.labels, samples.groups
-    asked = {name: (one, samples) for name, one in comparators(samples.table, settings.seed).items()}
+def _others(
+    people: Sequence[AggregatedFace], samples: Samples, settings: Settings
+) -> dict[str, tuple[ClassifierMixin, Samples]]:
+    """What the matcher is compared with: {name: (classifier, samples)}."""
+    out = {name: (one, samples) for name, one in comparators(samples.table, settings.seed).items()}
     known = age_and_sex(people)
     if known is not None:
         table = FeatureTable(tuple(f"x{i}" for i in range(known.shape[1])), (), known[:, None])
-        asked["age and sex alone"] = of_age_and_sex(), Samples(table, groups, labels, samples.owner)
-    out = {}
-    for name, (classifier, rows) in asked.items():
-        other = hold_out(classifier, rows, split, progress=told(f"baseline {name}"))
-        found = discrimination(groups, labels, other.best, other.adjusted, settings.seed)
-        gain = (held.best == labels).mean(0) - (other.best == labels).mean(0)
-        out[name] = Comparator(found.accuracy, found.balanced_accuracy, found.auroc, mean(gain))
+        out["age and sex alone"] = of_age_and_sex(), replace(samples, table=table)
     return out
+
+
+def _compared(other: HeldOut, held: HeldOut, samples: Samples, seed: int) -> Comparator:
+    labels = samples.labels
+    found = discrimination(samples.groups, labels, other.best, other.adjusted, seed)
+    gain = (held.best == labels).mean(0) - (other.best == labels).mean(0)
+    return Comparator(found.accuracy, found.balanced_accuracy, found.auroc, mean(gain))

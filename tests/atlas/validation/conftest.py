@@ -10,7 +10,7 @@ from atlas.features import feature_table
 from atlas.validation import Samples, samples_of
 
 STIMULI = ("anger", "happiness")
-NAMES = tuple(f"level c{i}" for i in range(6)) + ("AU04", "AU12")
+NAMES = (*(f"level c{i}" for i in range(6)), "AU04", "AU12")
 Make = Callable[..., list[AggregatedFace]]
 
 

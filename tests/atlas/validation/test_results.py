@@ -46,16 +46,15 @@ def test_discrimination_agrees_with_scikit_learn(told: tuple[np.ndarray, np.ndar
         np.testing.assert_allclose(found.roc[name], np.column_stack(rates[:2]))
         for estimate in (part.auroc, part.recall, part.precision, part.f1):
             assert 0 <= estimate.low < estimate.value < estimate.high <= 1
-    assert found.auroc.value == pytest.approx(
-        roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
-    )
+    assert found.auroc.value == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
     assert found.confusion.sum() == 240
 
 
-def test_the_intervals_of_auroc_cover() -> None:
-    """DeLong's of one, and of the mean over groups, each at 95 %: 400 samples, where 1 in 10,000 would be below 91 %."""
+def test_the_intervals_of_auroc_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeLong's of one, and of the mean over groups, each at 95 %; of 300 samples, below 90 % once in 10,000."""
+    monkeypatch.setattr("atlas.validation.discrimination.DRAWS", 10)  # of other intervals
     rng, hits, true = np.random.default_rng(2), np.zeros(2), None
-    for number in range(401):
+    for number in range(301):
         n = 20_000 if number == 0 else 45  # the first tells the truth
         labels = np.arange(n) % 3
         scores = rng.normal(size=(n, 3)) + 0.9 * np.eye(3)[labels]
@@ -66,8 +65,8 @@ def test_the_intervals_of_auroc_cover() -> None:
             true = [estimate.value for estimate in pair]
         else:
             hits += [estimate.low <= t <= estimate.high for estimate, t in zip(pair, true, strict=True)]
-    assert (hits / 400 > 0.91).all()
-    assert (hits / 400 < 0.995).all()
+    assert (hits / 300 > 0.9).all()
+    assert (hits / 300 < 0.995).all()
 
 
 def test_perfect_separation_still_has_an_interval() -> None:
@@ -146,7 +145,7 @@ def test_shuffles_are_kept_and_gone_on_with(
     samples = replace(samples, table=replace(samples.table, values=samples.table.values[:, :2]))
     samples = replace(samples, table=replace(samples.table, stimuli=samples.table.stimuli[:1]))
     split, classifier = person_splitter(3)(samples), LogisticRegression()
-    held = hold_out(classifier, samples, split)
+    held = hold_out({"plain": (classifier, samples)}, split)["plain"]
     whole = permuted_accuracies(classifier, samples, split, held, 12)
     first = permuted_accuracies(classifier, samples, split, held, 8, folder=tmp_path)  # type: ignore[arg-type]
     fitted: list[int] = []
