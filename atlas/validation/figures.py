@@ -223,6 +223,7 @@ def embedding_figure(found: Validation, shown: EmbeddingMap) -> AtlasFigure:
         axes.plot(*shown.faces[g], "*", color=colours[name], markersize=24, markeredgecolor=INK, markeredgewidth=1.3)
         axes.annotate(name, shown.faces[g], (10, 10), textcoords="offset points", fontsize=TEXT, weight="bold",
                       color=INK)  # fmt: skip
+    axes.margins(0.12)
     axes.set_xticks([])
     axes.set_yticks([])
     handles = [Line2D([], [], marker="o", linewidth=0, color=colours[name], label=name) for name in shown.groups]

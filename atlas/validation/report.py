@@ -9,7 +9,6 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, se
 
 from atlas.aggregation import MIN_FRAMES
 from atlas.cohort import Cohort
-from atlas.figures.page import write_figure
 from atlas.reading import Reading
 from atlas.report import words
 from atlas.report.methods import Citations
@@ -62,6 +61,7 @@ def write_validation(
     flow = participant_flow(cohort, reading)
     sheets = (tripod_sheet(found, flow, features, tuple(stimuli)), probast_sheet(found, flow))
     figures = validation_figures(found)
+    drawn = {figure.name: (figure.png(), figure.svg()) for figure in figures}
     shared = {"statement": STATEMENT, "simulated": found.simulated}
     context: dict[str, Any] = {
         **shared,
@@ -72,7 +72,7 @@ def write_validation(
         "where": "analysed",
         "constants": {"frames": MIN_FRAMES},
         "table_one": table_one(found.people, found.groups),
-        "figures": {figure.name: figure_of(figure.name, figure.svg(), figure.alt) for figure in figures},
+        "figures": {figure.name: figure_of(figure.name, drawn[figure.name][1], figure.alt) for figure in figures},
         "allowed": [f.check for f in found.audit.findings if f.severity == REFUSE and f.allowed],
         "strong": STRONG, "alpha": ALPHA, "least": LEAST, "few": FEW, "draws": DRAWS,
         "small": sum(subgroup.few for subgroup in found.subgroups),
@@ -93,8 +93,9 @@ def write_validation(
         )
     texts[PEOPLE] = _json({**found.people_json(), "notes": [*cohort.warnings, *reading.notes]})
     texts[RESULTS] = _json(found.to_json())
-    for figure in figures:
-        write_figure(figure, out / FIGURES)
+    for name, contents in drawn.items():
+        for suffix, content in zip((".png", ".svg"), contents, strict=True):
+            write_atomically(out / FIGURES / f"{name}{suffix}", content)
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
 

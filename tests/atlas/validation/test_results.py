@@ -51,11 +51,11 @@ def test_discrimination_agrees_with_scikit_learn(told: tuple[np.ndarray, np.ndar
 
 
 def test_the_intervals_of_auroc_cover(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeLong's of one, and of the mean over groups, each at 95 %; of 300 samples, below 90 % once in 10,000."""
+    """DeLong's of one, and of the mean over groups, each at 95 %; of 200 samples, below 89 % once in 3,000."""
     monkeypatch.setattr("atlas.validation.discrimination.DRAWS", 10)  # of other intervals
     rng, hits, true = np.random.default_rng(2), np.zeros(2), None
-    for number in range(301):
-        n = 20_000 if number == 0 else 45  # the first tells the truth
+    for number in range(201):
+        n = 6_000 if number == 0 else 45  # the first tells the truth
         labels = np.arange(n) % 3
         scores = rng.normal(size=(n, 3)) + 0.9 * np.eye(3)[labels]
         raised = np.exp(scores)
@@ -65,8 +65,8 @@ def test_the_intervals_of_auroc_cover(monkeypatch: pytest.MonkeyPatch) -> None:
             true = [estimate.value for estimate in pair]
         else:
             hits += [estimate.low <= t <= estimate.high for estimate, t in zip(pair, true, strict=True)]
-    assert (hits / 300 > 0.9).all()
-    assert (hits / 300 < 0.995).all()
+    assert (hits / 200 > 0.89).all()
+    assert (hits / 200 < 1).all()
 
 
 def test_perfect_separation_still_has_an_interval() -> None:
