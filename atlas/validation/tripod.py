@@ -51,7 +51,8 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
              "The same software for everyone: frames without a trustworthy face are left out by stated rules, features "
              "are scaled by the training people of each fold. " + facts.audited(found), None),
         Item("8a", "Methods", "Outcome", "What is predicted, and how it was assessed",
-             f"The group in the list of participants: {groups}.", None if simulated else "How the groups were diagnosed, and when."),
+             f"The group in the list of participants: {groups}.",
+             None if simulated else "How the groups were diagnosed, and when."),
         Item("8b", "Methods", "Assessors", "Who assessed the outcome, if by judgement", sham,
              None if simulated else AUTHOR),
         Item("8c", "Methods", "Blinding", "Whether the outcome was assessed without the predictors", sham,
@@ -60,7 +61,8 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
              f"All {features} features of a recording, for {len(stimuli)} stimuli"
              f"{' (' + ', '.join(stimuli) + ')' if stimuli else ''}; none was chosen by the groups."),
         Item("9b", "Methods", "Predictors defined", "How and when they were measured, blind to the outcome",
-             "Measured from recordings by software that knows no group.", None if simulated else "How recordings were made."),
+             "Measured from recordings by software that knows no group.",
+             None if simulated else "How recordings were made."),
         Item("9c", "Methods", "Judgement", "Who assessed predictors, if by judgement", "Nobody: software alone.", None),
         Item("10", "Methods", "Sample size", "How it was arrived at, and whether it suffices",
              f"{facts.sizes(found)}; the width of the intervals shows what so many people can tell.",
