@@ -125,6 +125,7 @@ def test_a_copied_recording_ends_the_run_and_can_be_allowed(
     assert "told to go on" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes_and_goes_on_with_its_shuffles(
     validated: tuple[Path, Result], cohort_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
