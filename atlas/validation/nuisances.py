@@ -20,10 +20,12 @@ from atlas.validation.traits import NUMBERS, PROCESSING
 PERMUTATIONS = 4999
 PARTS, PEOPLE_A_PART = 8, 8  # a number is divided into at most so many parts, of at least so many people
 MOST_VALUES = 20  # a category with more says little that can be tested
-TECHNICAL = re.compile(
-    r"site|cent(er|re)|hospital|clinic$|camera|device|lens|room|session|wave|batch|date|day$|time|year|operator|rater|"
-    r"interviewer|recruit|source|dataset|language|light|order|number|index"
-)  # columns of participants.tsv that are about how someone was recorded
+# words in names of columns of participants.tsv that are about how someone was recorded, and those that make them clinical
+TECHNICAL = {
+    "site", "center", "centre", "hospital", "camera", "device", "lens", "room", "session", "wave", "batch", "date",
+    "operator", "rater", "interviewer", "recruitment", "source", "dataset", "lighting",
+}  # fmt: skip
+CLINICAL = {"birth", "onset", "diagnosis", "illness", "symptom"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def nuisances_of(
         out.append(_category(PROCESSING, [tuple(sorted(set(row[:, -1]))) for row in rows]))
     known = dict.fromkeys(name for person in people for name in person.extra)
     for name in known:
-        if TECHNICAL.search(name) or name in columns:
+        words = set(re.findall(r"[a-z]+", name))
+        if name in columns or (words & TECHNICAL and not words & CLINICAL):
             out.append(_column(name, [person.extra.get(name, "") for person in people]))
     out.append(_ordered("age", [np.nan if p.age is None else p.age for p in people], confounder=True))
     out.append(_category("sex", [person.sex for person in people], confounder=True))

@@ -90,6 +90,9 @@ def test_numbers_that_tell_the_group_are_refused(made: Callable[..., People], au
         replace(p, extra={"date": f"2024-{1 + 5 * (p.group == 'B') + i % 5:02d}-03"}) for i, p in enumerate(people)
     ]
     assert checks(audited(dated)) == [("date", "refuse")]
+    scored = [replace(person, extra={"episodes": str(int(person.group == "B"))}) for person in people]
+    assert audited(scored).findings == ()  # a clinical column is no identifier, unless named as one
+    assert checks(audited(scored, columns=["episodes"])) == [("episodes", "refuse")]
     older = [replace(person, age=30.0 + 20 * (person.group == "B")) for person in people]
     assert checks(audited(older)) == [("age", "warning")]
 
