@@ -20,7 +20,7 @@ from atlas.validation.traits import NUMBERS, PROCESSING
 PERMUTATIONS = 4999
 PARTS, PEOPLE_A_PART = 8, 8  # a number is divided into at most so many parts, of at least so many people
 MOST_VALUES = 20  # a category with more says little that can be tested
-# words in names of columns of participants.tsv that are about how someone was recorded, and those that make them clinical
+# words in names of columns that are about how someone was recorded, and those that make a column clinical
 TECHNICAL = {
     "site", "center", "centre", "hospital", "camera", "device", "lens", "room", "session", "wave", "batch", "date",
     "operator", "rater", "interviewer", "recruitment", "source", "dataset", "lighting",

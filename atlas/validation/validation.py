@@ -369,6 +369,7 @@ def _others(
 
 def _compared(other: HeldOut, held: HeldOut, samples: Samples, seed: int) -> Comparator:
     labels = samples.labels
-    found = discrimination(samples.groups, labels, other.best, other.adjusted, seed)
+    # as they are: not all baselines' probabilities are for groups that are equally common
+    found = discrimination(samples.groups, labels, other.best, other.probabilities.mean(0), seed)
     gain = (held.best == labels).mean(0) - (other.best == labels).mean(0)
     return Comparator(found.accuracy, found.balanced_accuracy, found.auroc, mean(gain))
