@@ -117,11 +117,11 @@ def build(
             people = reconstruct_videos(
                 people,
                 parameters,
-                lambda video, progress: _reconstruct(video, template or DEFAULT, quality, seed, progress),
+                lambda video, progress: reconstruct_video(video, template or DEFAULT, quality, seed, progress),
                 least=min_people,
                 progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
             )
-        head = _template_of(people, template)
+        head = template_of(people, template)
         parts = face_parts(head)
         reading = read_cohort(
             people,
@@ -202,13 +202,14 @@ def _told(atlas: "Atlas") -> str:
     )
 
 
-def _reconstruct(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
+def reconstruct_video(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
+    """A video's parameters; passed to `atlas.cohort.reconstruct_videos`."""
     from reconstruction.pipeline import reconstruct
 
     return reconstruct(video, template=template, quality=quality, seed=seed, progress=progress)
 
 
-def _template_of(cohort: "Cohort", template: str | None) -> "Template":
+def template_of(cohort: "Cohort", template: str | None) -> "Template":
     """The template named, or the one that the first recording's parameters name."""
     from reconstruction.sequence import load
     from reconstruction.template import load_template
