@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas.cli.console import make_console
-from atlas.cli.options import Quality, named
+from atlas.cli.options import Features, Quality, named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -57,13 +57,7 @@ def build(
         str | None,
         typer.Option(help="'age': standard faces at the cohort's mean age, by a linear model.", show_default=False),
     ] = None,
-    features: Annotated[
-        str,
-        typer.Option(
-            help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand "
-            "for a diagnosis; or 'both'."
-        ),
-    ] = "expression",
+    features: Features = "expression",
     by: Annotated[
         str | None,
         typer.Option(help="'sex': standard faces of a group's women and men as well.", show_default=False),

@@ -7,7 +7,7 @@ import typer
 
 from atlas.cli.build import reconstruct_video, template_of
 from atlas.cli.console import make_console
-from atlas.cli.options import Quality, named
+from atlas.cli.options import Features, Quality, named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def validate(
         float, typer.Option(help="Share of people whose own group a prediction set should hold.")
     ] = 0.9,
     permutations: Annotated[int, typer.Option(help="Shuffles of the groups for the p value; 0 for none.", min=0)] = 99,
+    features: Features = "expression",
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,7 +69,7 @@ def validate(
     from atlas.aggregation import feature_names, template_units
     from atlas.cli.command_line import command_line
     from atlas.cohort import load_cohort, reconstruct_videos
-    from atlas.features import feature_table, stimuli_of
+    from atlas.features import check_kind, feature_table, named_features, stimuli_of
     from atlas.folder import check_folder
     from atlas.motion import motion_space
     from atlas.participants import read_participants
@@ -97,6 +98,7 @@ def validate(
         raise InputError(
             f"expected a coverage from 0.5 up to but not including 1, got {coverage:g}; use 0.9 for instance."
         )
+    check_kind(features)
     check_quality(quality)
     console = make_console()
     listed = load_cohort(cohort, out / "parameters", quality, min_people)
@@ -126,7 +128,7 @@ def validate(
             progress=lambda done, of: show("measure", done, of),
         )
         people, stimuli = reading.people, stimuli_of(reading.people)
-        names = feature_names(space, template_units(head))
+        names = named_features(feature_names(space, template_units(head)), head.n_shape, features)
         samples = samples_of(people, feature_table([person.recordings for person in people], names, stimuli))
         sites, order = sites_of(people), list(read_participants(cohort / "participants.tsv", []))
         if split == PERSON:
@@ -159,8 +161,8 @@ def validate(
             show("write", 0, 0)
             command = command_line(
                 "validate", "cohort", out=out, split=split, folds=folds, repeats=repeats, coverage=coverage,
-                permutations=permutations, allow=allow, nuisances=nuisances, subgroups=subgroups, template=template,
-                min_people=min_people, quality=quality, seed=seed,
+                permutations=permutations, features=features, allow=allow, nuisances=nuisances, subgroups=subgroups,
+                template=template, min_people=min_people, quality=quality, seed=seed,
             )  # fmt: skip
             write_validation(out, found, listed, reading, head, len(names), stimuli, command)
     for note in (*listed.warnings, *reading.notes, *reading.warnings):

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+from atlas.simulation.bayes import bayes_accuracy
 from atlas.validation.intervals import rounded
 from reconstruction.errors import InputError
 
 FILE = "simulation.json"
-_MODULE = "atlas.simulation.bayes"
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ def best_possible(folder: Path, sizes: Mapping[str, int], simulated: bool) -> Be
         stimuli, seconds = [str(s) for s in settings["stimuli"]], float(settings["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return BestPossible(nan, nan, nan, f"the cohort has no {FILE} that tells what was planted")
-    if not util.find_spec(_MODULE):
-        return BestPossible(nan, nan, nan, "this version cannot compute it")
+    if settings.get("sessions", 1) != 1:
+        return BestPossible(nan, nan, nan, "known for one session a person only")
     try:
-        found = import_module(_MODULE).bayes_accuracy(planted, sizes, stimuli, seconds)
+        found = bayes_accuracy(planted, sizes, stimuli, seconds)
     except InputError as error:
         return BestPossible(nan, nan, nan, f"{FILE} cannot be used: {error}")
     how = f"{found.how}; {found.people:,} simulated people"
