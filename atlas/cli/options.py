@@ -21,7 +21,7 @@ Quality = Annotated[
 Features = Annotated[
     str,
     typer.Option(
-        help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand for a "
-        "diagnosis; or 'both'."
+        help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand for "
+        "a diagnosis; or 'both'."
     ),
 ]
