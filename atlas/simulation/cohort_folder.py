@@ -29,6 +29,7 @@ def simulate(
     *,
     fps: float = 25.0,
     stimuli: Sequence[str] = STIMULI,
+    sessions: int = 1,
     template: str = DEFAULT,
     workers: int | None = 1,
     progress: Callable[[str, int, int], None] | None = None,
@@ -38,7 +39,9 @@ def simulate(
     The same arguments give the same bytes.
 
     people : how many in all, spread evenly over the groups (those of the effects and HC)
-    seconds : of every recording, one for each person and stimulus
+    seconds : of every recording, one for each person, session and stimulus
+    sessions : days on which everyone is recorded, in folders ``ses-1`` and so on where there are several; see
+        `atlas.simulation.people` for what a day changes
     video : write each recording as an MP4 and the parameters it was made from below ``truth/``, where a cohort's reader
         does not look; without it, the parameters are the recordings
     workers : processes side by side; None for as many as there are processors, four at most
@@ -59,7 +62,10 @@ def simulate(
     for stimulus in stimuli:
         check_recording(stimulus, seconds, fps, seed)
     head = load_template(template)
-    persons = simulate_people(people, planted, seed, head)
+    if not 1 <= sessions <= 99:
+        raise InputError(f"expected between 1 and 99 sessions, got {sessions}; choose another number.")
+    days = range(1, sessions + 1) if sessions > 1 else (0,)
+    persons = [person for day in days for person in simulate_people(people, planted, seed, head, day)]
 
     out.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
@@ -69,7 +75,8 @@ def simulate(
             write_recording, jobs, workers, (lambda done, of: progress("simulating", done, of)) if progress else None
         )
         settings = {"people": people, "seconds": seconds, "fps": fps, "stimuli": stimuli, "seed": seed, "video": video}
-        _write_notes(writing, persons, planted, settings)
+        settings |= {"sessions": sessions} if sessions > 1 else {}
+        _write_notes(writing, persons[:people], planted, settings)
         writing.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -86,16 +93,18 @@ def write_recording(
     """One recording of a cohort: its parameters, or its video with the parameters below ``truth/``."""
     head = _template(template)
     sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
-    stem = f"{person.id}_task-{stimulus}"
+    session = f"ses-{person.session}" if person.session else ""
+    where = Path(person.id, session)
+    stem = "_".join(part for part in (person.id, session, f"task-{stimulus}") if part)
     if not video:
-        save(sequence, folder / person.id / f"{stem}{SUFFIX}")
+        save(sequence, folder / where / f"{stem}{SUFFIX}")
         return
     # pictures need OpenGL; parameters do not
     from atlas.simulation.film import write_film
     from reconstruction.rendering import Renderer
 
-    write_film(folder / person.id / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
-    save(sequence, folder / TRUTH / person.id / f"{stem}{SUFFIX}")
+    write_film(folder / where / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
+    save(sequence, folder / TRUTH / where / f"{stem}{SUFFIX}")
 
 
 _template = lru_cache(maxsize=4)(load_template)
