@@ -78,9 +78,7 @@ def reidentify(
     return tuple(sorted(results, key=lambda r: -r.top1))
 
 
-def _attacks(
-    gallery: np.ndarray, probe: np.ndarray, probes: np.ndarray, seed: int
-) -> Iterator[tuple[str, np.ndarray]]:
+def _attacks(gallery: np.ndarray, probe: np.ndarray, probes: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """Names, and (N, N) distances of every probe to everyone."""
     yield "nearest neighbour", cdist(probe, gallery)
     if not gallery.shape[1]:
@@ -131,14 +129,12 @@ def _standardised(gallery: np.ndarray, probe: np.ndarray) -> tuple[np.ndarray, n
     return g, p
 
 
-def _result(
-    name: str, distances: np.ndarray, allowed: np.ndarray, probes: np.ndarray, candidates: int
-) -> AttackResult:
+def _result(name: str, distances: np.ndarray, allowed: np.ndarray, probes: np.ndarray, candidates: int) -> AttackResult:
     hits = 0.0
     for i in probes:
         to_all = np.where(allowed[i], distances[i], _FAR)
         first = np.isclose(to_all, to_all.min(), rtol=1e-9, atol=0)
-        hits += first[i] / first.sum()
+        hits += float(first[i]) / int(first.sum())
     n = max(1, len(probes))
     low, high = wilson(hits, n)
     return AttackResult(name, hits / n, low, high, len(probes), candidates)

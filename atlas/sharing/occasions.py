@@ -73,7 +73,7 @@ def session_of(path: str | Path) -> str | None:
 
 def occasions(people: Sequence[Sequence[Recording]]) -> Occasions:
     """How the recordings of people are best parted."""
-    sessions = [sorted({session_of(r.path) or "" for r in recordings}, key=_natural) for recordings in people]
+    sessions = [sorted({session_of(r.path) or "" for r in recordings}, key=natural) for recordings in people]
     if 2 * sum(len(of) > 1 for of in sessions) >= len(people):
         sides = {
             r.path: {name: i for i, name in enumerate(of[:2])}.get(session_of(r.path) or "", NEITHER)
@@ -88,8 +88,8 @@ def occasions(people: Sequence[Sequence[Recording]]) -> Occasions:
 
 
 def flat(cube: np.ndarray, kind: str) -> np.ndarray:
-    """(N, D): what an attacker compares of standardised values (N, Q, F): every stimulus by itself where both sides have
-    the same ones, their mean where they have not.
+    """(N, D): what an attacker compares of standardised values (N, Q, F): every stimulus by itself where both sides
+    have the same ones, their mean where they have not.
     """
     if kind != STIMULI:
         return cube.reshape(len(cube), -1)
@@ -98,6 +98,6 @@ def flat(cube: np.ndarray, kind: str) -> np.ndarray:
     return np.where(count > 0, np.where(known, cube, 0).sum(1) / np.maximum(count, 1), np.nan)
 
 
-def _natural(name: str) -> tuple[int, str]:
+def natural(name: str) -> tuple[int, str]:
     """Sessions 2 before 10."""
     return (int(name), "") if name.isdigit() else (10**9, name)

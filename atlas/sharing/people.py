@@ -68,11 +68,17 @@ class Chosen:
 
 
 def choose_people(
-    cohort: Cohort, rng: np.random.Generator, *, consent_needed: bool, most_told: float | None = None
+    cohort: Cohort,
+    rng: np.random.Generator,
+    *,
+    consent_needed: bool = False,
+    columns: Sequence[str] = ("sex", "age"),
+    most_told: float | None = None,
 ) -> Chosen:
     """Who leaves. Where participants.tsv has the column `CONSENT`, nobody leaves who says no there.
 
     consent_needed : nobody leaves who does not say yes there
+    columns : of sex and age that may leave
     most_told : share of people that sex and age band alone may single out; None for ten-year bands as they are
 
     Raises
@@ -104,12 +110,13 @@ def choose_people(
             )
     names = _pseudonyms(len(agreed), {person.id for person in cohort.people}, rng)
     drawn = sorted(zip(names, agreed, strict=True), key=lambda pair: pair[0])
-    for sexes, edges in _ways([person.age for _, person in drawn]):
-        people = _told([SharedPerson(p, name, p.group, None, None) for name, p in drawn], sexes, edges)
-        columns = ["participant_id", "group", *(c for c in ("sex", "age") if any(getattr(p, c) for p in people))]
+    unnamed = [SharedPerson(p, name, p.group, None, None) for name, p in drawn]
+    for sexes, edges in _ways(unnamed, columns):
+        people = _told(unnamed, sexes, edges)
+        told = ["participant_id", "group", *(c for c in ("sex", "age") if any(getattr(p, c) for p in people))]
         if any(person.source.simulated for person in people):
-            columns.append("simulated")
-        chosen = Chosen(people, {why: n for why, n in left_out.items() if n}, tuple(columns), edges)
+            told.append("simulated")
+        chosen = Chosen(people, {why: n for why, n in left_out.items() if n}, tuple(told), edges)
         if most_told is None or (1 / chosen.possible.sum(1)).mean() <= most_told:
             break
     return chosen
@@ -125,11 +132,13 @@ def age_band(age: float | None, edges: Sequence[int]) -> str | None:
     return f"{edges[-1]} or over" if number == len(edges) else f"{edges[number - 1]}-{edges[number] - 1}"
 
 
-def _ways(ages: Sequence[float | None]) -> list[tuple[bool, tuple[int, ...]]]:
+def _ways(people: Sequence[SharedPerson], columns: Sequence[str]) -> list[tuple[bool, tuple[int, ...]]]:
     """Whether sexes are told, and the edges of age bands, from fine to coarse."""
-    known = [age for age in ages if age is not None]
-    half = (int(10 * round(float(np.median(known)) / 10)),) if known else ()
-    return [(True, _TEN), (True, _TWENTY), (True, half), (True, ()), (False, ())]
+    known = [person.source.age for person in people if person.source.age is not None]
+    ages: list[tuple[int, ...]] = []
+    if "age" in columns and known:
+        ages = [_TEN, _TWENTY, (int(10 * round(float(np.median(known)) / 10)),)]
+    return [("sex" in columns, edges) for edges in (*ages, ())] + [(False, ())]
 
 
 def _told(people: Sequence[SharedPerson], sexes: bool, edges: Sequence[int]) -> tuple[SharedPerson, ...]:
@@ -140,8 +149,8 @@ def _told(people: Sequence[SharedPerson], sexes: bool, edges: Sequence[int]) -> 
         out.append(replace(p, sex=sex, age=age_band(p.source.age, edges)))
     cells = Counter((p.group, p.sex, p.age) for p in out)
     out = [p if cells[p.group, p.sex, p.age] >= FEWEST_ALIKE else replace(p, age=None) for p in out]
-    cells = Counter((p.group, p.sex) for p in out)
-    return tuple(p if cells[p.group, p.sex] >= FEWEST_ALIKE else replace(p, sex=None, age=None) for p in out)
+    sexes_of = Counter((p.group, p.sex) for p in out)
+    return tuple(p if sexes_of[p.group, p.sex] >= FEWEST_ALIKE else replace(p, sex=None, age=None) for p in out)
 
 
 def _agree(told: Sequence[str | None], known: Sequence[str | None]) -> np.ndarray:
