@@ -88,5 +88,5 @@ for _name in COMMANDS:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process: 0 done, 2 bad input or usage, 3 refused by a check, 130 interrupted."""
+    """Run the command line and leave the process: 0 done, 2 bad input or usage, 3 refused, 130 interrupted."""
     app(arguments, prog_name="face-atlas")

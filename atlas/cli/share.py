@@ -145,13 +145,13 @@ def told(audit: "Audit") -> list[str]:
         cost, number = details["cost"], sum(name.startswith("recording: ") for name in audit.fields) - 2
         lines.append(
             f"lets out {number} statistics a recording ({details['field_set']}) with noise of "
-            f"{details['noise_sd']:.2f} standard deviations over people; they correlate by {cost['correlation']:.2f} with "
-            "those measured"
+            f"{details['noise_sd']:.2f} standard deviations over people; they correlate by {cost['correlation']:.2f} "
+            "with those measured"
         )
         if cost["correlation"] < LITTLE:
             lines.append(
-                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}), fewer fields "
-                "or more people"
+                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}), fewer "
+                "fields or more people"
             )
     lines.append(
         f"re-identified: {best.top1:.1%} of {best.candidates} people by the best of {len(audit.results)} attacks "
