@@ -69,7 +69,7 @@ class Values:
         self.chosen = choose_people(cohort, np.random.default_rng(seed), columns=())
         self.planned = plan(self.chosen)
         parted = occasions([p.recordings for p in self.chosen.people])
-        self.read = read_recordings(self.planned, self.chosen, parted, "summary", "atlas-head", folder)
+        self.read = read_recordings(self.planned, self.chosen, parted, "summary", "atlas-head", folder, None)
         biomarkers, statistics = summary_quantities("atlas-head")
         self.biomarkers = [q.name for q in biomarkers]
         self.names = [*self.biomarkers, *(q.name for q in statistics)]
@@ -176,7 +176,7 @@ def levels(folder: Path, out: Path, values: Values, template: Template) -> list[
         to, key = out / level, out / f"{level}.key.tsv"
         if not to.is_dir():
             ledger = out / "ledger.json" if level == "group" else None
-            share(folder, to, Settings(level=level, keep_key=key, ledger=ledger), seed=1)
+            share(folder, to, Settings(level=level, keep_key=key, ledger=ledger), seed=1, workers=None)
         audit = json.loads((to / "audit.json").read_text("utf-8"))
         row = {"level": level, **{k: audit[k] for k in ("top1", "top1_low", "top1_high", "attack", "chance")}}
         if level == "group":
@@ -318,10 +318,13 @@ def picture(document: dict) -> bytes:
             va="center", fontsize=8, color="#333333",
         )  # fmt: skip
     panel.axhline(100 * LIMIT, color="#b2182b", linestyle=":", linewidth=1.2)
-    panel.annotate("5 % of people", (3.02, 100 * LIMIT), va="bottom", ha="right", fontsize=8, color="#b2182b")
+    panel.annotate("5 %", (-0.72, 100 * LIMIT), va="bottom", ha="left", fontsize=8, color="#b2182b")
+    chance = 100 / document["settings"]["people"]
+    panel.axhline(chance, color="#666666", linestyle=":", linewidth=1.2)
+    panel.annotate("chance", (-0.72, chance), va="bottom", ha="left", fontsize=8, color="#666666")
     bearable = noise_at_cost()
     panel.axvline(bearable, color="#666666", linestyle=":", linewidth=1.2)
-    panel.annotate("a tenth of the\ncorrelation lost", (bearable + 0.03, 0.4), fontsize=8, color="#666666", va="bottom")
+    panel.annotate("a tenth of the\ncorrelation lost", (bearable + 0.03, 0.6), fontsize=8, color="#666666", va="bottom")
     panel.set_yscale("log")
     panel.set(xlim=(-0.75, 3.05), ylim=(0.35, 130), yticks=[0.5, 1, 2, 5, 10, 20, 50, 100])
     panel.set_yticklabels(["0.5", "1", "2", "5", "10", "20", "50", "100"])

@@ -118,6 +118,7 @@ def share(
             parameters=parameters,
             template=template,
             seed=seed,
+            workers=None,
             progress=lambda stage, done, of: bar.update(task, description=stage, completed=done, total=of or None),
         )
     for note in made.notes:

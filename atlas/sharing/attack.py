@@ -1,7 +1,7 @@
 """Re-identification: how often somebody who has a recording of everyone finds a person again in what is shared.
 
 The attacker holds a gallery, recordings of N known people made on another occasion, reconstructs them with this
-software and computes what is shared, without its noise. A probe is one pseudonym's shared values. Four attacks name the
+software and computes what is shared, without its noise. A probe is one pseudonym's shared values. Five attacks name the
 likeliest of the N people for every probe:
 
 nearest neighbour : least Euclidean distance of standardised values; needs nothing but the gallery
@@ -9,8 +9,9 @@ nearest neighbour, whitened : largest cosine in the gallery's principal componen
     variance plus the mean variance
 linear : a two-covariance model (Ioffe 2006, probabilistic LDA) with diagonal covariances in principal components: the
     likelihood of the probe given each person's gallery; learnt from other people whose both sides are known
-linear, whitened : linear discriminant analysis: cosine in components whitened by the covariance within people, shrunk
-    as Ledoit and Wolf (2004) do; learnt from other people as well
+linear discriminant : cosine in components whitened by the covariance within people, shrunk as Ledoit and Wolf (2004)
+    do; learnt from other people as well
+linear discriminant, few components : the same in a quarter as many components as people, of equal variance
 
 What is learnt from people is never learnt from the one attacked (folds of people). The attacks were chosen on simulated
 people among several of their kind, for being the strongest with and without noise. Known columns of participants.tsv
@@ -87,7 +88,7 @@ def _attacks(gallery: np.ndarray, probe: np.ndarray, probes: np.ndarray, seed: i
     yield "nearest neighbour, whitened", _cosine_distance(probe @ basis, gallery @ basis)
     if len(probes) < FEWEST:
         return
-    by_component, discriminant = np.zeros((2, len(gallery), len(gallery)))
+    by_component, discriminant, few = np.zeros((3, len(gallery), len(gallery)))
     folds = KFold(FOLDS, shuffle=True, random_state=seed)
     for inside, outside in folds.split(probes):
         train, test = probes[inside], probes[outside]
@@ -97,19 +98,39 @@ def _attacks(gallery: np.ndarray, probe: np.ndarray, probes: np.ndarray, seed: i
         slope = np.maximum((x * y).sum(0) / (x**2).sum(0), 0)
         unexplained = np.sqrt(((y - slope * x) ** 2).mean(0) + 1e-12)
         by_component[test] = cdist(seen[test] / unexplained, known * slope / unexplained)
-        within = np.atleast_2d(ledoit_wolf(y - x)[0]) + 1e-12 * np.eye(x.shape[1])
-        whiten = np.linalg.cholesky(np.linalg.inv(within))
-        discriminant[test] = _cosine_distance(seen[test] @ whiten, known @ whiten)
+        discriminant[test] = _discriminant(known, seen, train, test)
+        basis = _whitened(np.concatenate([gallery[train], probe[train]]), len(train) // 4)
+        few[test] = _discriminant(gallery @ basis, probe @ basis, train, test)
     yield "linear", by_component
-    yield "linear, whitened", discriminant
+    yield "linear discriminant", discriminant
+    yield "linear discriminant, few components", few
+
+
+def _discriminant(known: np.ndarray, seen: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """(len(test), N) cosine distances after whitening by the covariance within the training people."""
+    within = np.atleast_2d(ledoit_wolf(seen[train] - known[train])[0]) + 1e-12 * np.eye(known.shape[1])
+    whiten = np.linalg.cholesky(np.linalg.inv(within))
+    return _cosine_distance(seen[test] @ whiten, known @ whiten)
 
 
 def _half_whitened(rows: np.ndarray) -> np.ndarray:
     """(D, K) principal axes of rows (N, D), each divided by sqrt(its variance + the axes' mean variance)."""
+    axes, variance, mean = _principal(rows, COMPONENTS)
+    return axes / np.sqrt(variance + mean)
+
+
+def _whitened(rows: np.ndarray, most: int) -> np.ndarray:
+    """(D, K) at most `most` principal axes of rows (N, D), each divided by the root of its variance."""
+    axes, variance, mean = _principal(rows, max(1, most))
+    return axes / np.sqrt(variance + 1e-6 * mean)
+
+
+def _principal(rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Axes (D, K) and their variances (K,), the largest first, and the mean variance over all axes there are."""
     _, strength, axes = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
     variance = strength**2 / len(rows)
-    keep = slice(0, max(1, min(COMPONENTS, int((strength > 1e-6 * strength[0]).sum()))))
-    return axes[keep].T / np.sqrt(variance[keep] + variance.mean() + 1e-12)
+    keep = slice(0, max(1, min(most, int((strength > 1e-6 * strength[0]).sum()))))
+    return axes[keep].T, variance[keep], float(variance.mean()) + 1e-12
 
 
 def _cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

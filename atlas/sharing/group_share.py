@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from atlas.biomarkers.quantity import Quantity
-from atlas.biomarkers.recording import face_parts, recording_biomarkers
+from atlas.biomarkers.recording import recording_biomarkers
 from atlas.cohort import Cohort
 from atlas.reading import read_cohort
 from atlas.sharing.audit import Audit
@@ -16,10 +16,10 @@ from atlas.sharing.ledger import NAME, differencing, digest_of, load_ledger, sav
 from atlas.sharing.people import Chosen
 from atlas.sharing.prepared import Prepared, Progress
 from atlas.sharing.privacy import Noise, private_average
+from atlas.sharing.reading import prepared_template
 from atlas.sharing.settings import Settings
 from atlas.sharing.tables import write_table
 from reconstruction.sequence import STATEMENT
-from reconstruction.template import load_template
 
 TABLE = "biomarkers-by-group.tsv"
 
@@ -28,8 +28,7 @@ def prepare_averages(
     cohort: Cohort, chosen: Chosen, settings: Settings, template: str, folder: Path, progress: Progress | None
 ) -> Prepared:
     """Average the chosen people of a cohort; `folder` is where the share is put together."""
-    head = load_template(template)
-    parts = face_parts(head)
+    head, parts = prepared_template(template)
     members = {person.source.id for person in chosen.people}
     sharing = replace(cohort, people=tuple(p for p in cohort.people if p.id in members))
     reading = read_cohort(

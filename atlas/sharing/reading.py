@@ -113,9 +113,12 @@ def read_recordings(
     level: str,
     template: str,
     folder: Path,
+    workers: int | None = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Read:
     """Read every recording once; at the levels motion and full what leaves is written below `folder` on the way.
+
+    workers : processes, see `atlas.parallel.run_all`; few recordings are read in this one
 
     Raises
     ------
@@ -130,7 +133,7 @@ def read_recordings(
         for recording in planned.recordings
     ]  # fmt: skip
     tell = (lambda done, of: progress("reading", done, of)) if progress else None
-    done = run_all(read_one, jobs, None if len(jobs) >= MANY else 1, tell)
+    done = run_all(read_one, jobs, workers if len(jobs) >= MANY else 1, tell)
     used = [(recording, values) for recording, values in zip(planned.recordings, done, strict=True) if values]
     if not used:
         raise InputError("expected recordings with enough trustworthy frames, but none can be used; film anew.")
@@ -153,7 +156,7 @@ def read_one(
     """Values (F,) of a recording, and where `halved` those of its two halves behind it; nothing of one that cannot be
     used.
     """
-    head, parts = _prepared(template)
+    head, parts = prepared_template(template)
     try:
         sequence = load(path)
     except InputError:
@@ -174,7 +177,7 @@ def read_one(
 
 def summary_quantities(template: str) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...]]:
     """Biomarkers, and statistics of coefficients: the columns of a summary."""
-    parts = _prepared(template)[1]
+    parts = prepared_template(template)[1]
     return parts.quantities, coefficient_quantities(parts.space)
 
 
@@ -190,6 +193,7 @@ def template_of(chosen: Chosen) -> str:
 
 
 @lru_cache(maxsize=2)
-def _prepared(template: str) -> tuple[Template, FaceParts]:
+def prepared_template(template: str) -> tuple[Template, FaceParts]:
+    """A template, and what measures biomarkers with it; takes a second, once."""
     head = load_template(template)
     return head, face_parts(head)

@@ -10,10 +10,9 @@ from atlas.sharing.contents import write_description
 from atlas.sharing.occasions import flat, occasions
 from atlas.sharing.people import Chosen
 from atlas.sharing.prepared import Prepared, Progress
-from atlas.sharing.reading import plan, read_recordings
+from atlas.sharing.reading import plan, prepared_template, read_recordings
 from atlas.sharing.settings import Settings
 from atlas.sharing.summary import Scale
-from reconstruction.template import load_template
 
 FIELDS = {
     "motion": ("frames: expression coefficients", "frames: jaw pose", "frames: valid", "frames: relative time"),
@@ -25,18 +24,18 @@ FIELDS = {
 
 
 def prepare_sequences(
-    chosen: Chosen, settings: Settings, template: str, folder: Path, progress: Progress | None
+    chosen: Chosen, settings: Settings, template: str, folder: Path, workers: int | None, progress: Progress | None
 ) -> Prepared:
     """Write the sequences below `folder` and attack them."""
     planned = plan(chosen)
     parted = occasions([person.recordings for person in chosen.people])
-    read = read_recordings(planned, chosen, parted, settings.level, template, folder, progress)
+    read = read_recordings(planned, chosen, parted, settings.level, template, folder, workers, progress)
     compared = read.compared
     scale = Scale.of(compared.cube(len(chosen.people), len(planned.stimuli)))
     comparison = Comparison.of(compared, scale, len(planned.stimuli), parted, chosen)
     results = list(comparison.attack())
     if settings.level == "full":
-        results += shape_linkage(comparison, load_template(template).n_shape)
+        results += shape_linkage(comparison, prepared_template(template)[0].n_shape)
     fields = (*FIELDS[settings.level], *(f"participants: {name}" for name in chosen.columns[1:]), "recording: stimulus")
     audit = Audit(
         settings.level, fields, len(chosen.people), tuple(sorted(results, key=lambda r: -r.top1)),

@@ -51,6 +51,7 @@ def share(
     parameters: str | Path | None = None,
     template: str | None = None,
     seed: int | None = None,
+    workers: int | None = 1,
     progress: Progress | None = None,
 ) -> Shared:
     """Write ``share.zip`` and ``audit.json`` into the new or empty folder `out`.
@@ -60,6 +61,8 @@ def share(
     parameters : folder of reconstructed videos' parameters, as `face-atlas build` leaves it
     template : name or file, by default that of the parameters
     seed : of pseudonyms, order and noise; who knows it can undo all three. None for a secret one that nobody knows
+    workers : processes side by side where there are many recordings; None for as many as there are processors, four at
+        most. More than one needs a program that can be imported without being run
     progress : called with (what is done, how many, out of how many)
 
     Raises
@@ -87,7 +90,9 @@ def share(
     out.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=out, prefix=".writing-"))
     try:
-        prepared = _prepare(people, chosen, settings, template or template_of(chosen), staging, blurring, progress)
+        prepared = _prepare(
+            people, chosen, settings, template or template_of(chosen), staging, blurring, workers, progress
+        )
         audit = prepared.audit
         write_json(out / AUDIT, audit.to_json())
         audit.check()
@@ -110,20 +115,20 @@ def share(
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        if not any(out.iterdir()):
+        if out.is_dir() and not any(out.iterdir()):
             out.rmdir()
     return Shared(path, audit, people.warnings)
 
 
 def _prepare(
     cohort: Cohort, chosen: Chosen, settings: Settings, template: str, staging: Path, rng: np.random.Generator,
-    progress: Progress | None,
+    workers: int | None, progress: Progress | None,
 ) -> Prepared:  # fmt: skip
     if settings.level == "group":
         return prepare_averages(cohort, chosen, settings, template, staging, progress)
     if settings.level == "summary":
-        return prepare_summary(chosen, settings, template, staging, rng, progress)
-    return prepare_sequences(chosen, settings, template, staging, progress)
+        return prepare_summary(chosen, settings, template, staging, rng, workers, progress)
+    return prepare_sequences(chosen, settings, template, staging, workers, progress)
 
 
 def _fill(staging: Path, prepared: Prepared, chosen: Chosen, settings: Settings) -> None:

@@ -38,14 +38,20 @@ class Blurred:
 
 
 def prepare_summary(
-    chosen: Chosen, settings: Settings, template: str, folder: Path, rng: np.random.Generator, progress: Progress | None
+    chosen: Chosen,
+    settings: Settings,
+    template: str,
+    folder: Path,
+    rng: np.random.Generator,
+    workers: int | None,
+    progress: Progress | None,
 ) -> Prepared:
     """Choose what leaves and how blurred, and attack it."""
     planned = plan(chosen)
     parted = occasions([person.recordings for person in chosen.people])
     biomarkers, statistics = summary_quantities(template)
     sets = _wanted(field_sets(biomarkers, [q.name for q in statistics]), settings.fields, [q.name for q in biomarkers])
-    read = read_recordings(planned, chosen, parted, "summary", template, folder, progress)
+    read = read_recordings(planned, chosen, parted, "summary", template, folder, workers, progress)
     every = (*biomarkers, *statistics)
     names = [quantity.name for quantity in every]
     people, stimuli = len(chosen.people), len(planned.stimuli)
