@@ -13,7 +13,7 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
 
 LEVELS = {  # level: what leaves
-    "group": "averages of groups; nothing that belongs to a single person",
+    "group": "averages over groups of people",
     "summary": "statistics of every recording, blurred and rounded",
     "motion": "expression and jaw of every frame; no shape, camera, gaze, pose or place of the head, no absolute time",
     "full": "all parameters of every frame of people who agreed to it",

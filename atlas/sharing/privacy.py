@@ -1,9 +1,9 @@
 """Differential privacy of a group's mean face, through OpenDP: how much noise an epsilon costs, and what it does in mm.
 
-Every person's shape and mean motion are clipped to a Euclidean norm that is a constant of this module, so that nothing
-about the bounds is learnt from people. Replacing one person then moves the mean of n by at most 2 * bound / n, and
-Gaussian noise is scaled to that (Dwork and Roth 2014; zero-concentrated as Bun and Steinke 2016, converted by OpenDP).
-Half of epsilon and delta goes to the shape, half to the motion. How many people a group has is taken as known.
+Every person's shape and mean motion are clipped to Euclidean norms that are constants of this module, so that nothing
+about the bounds is learnt from people, and divided by them. Replacing one person then moves the mean of n by at most
+2 sqrt(2) / n, and Gaussian noise is scaled to that (Dwork and Roth 2014; zero-concentrated as Bun and Steinke 2016,
+converted by OpenDP). How many people a group has is taken as known.
 The noise is drawn by OpenDP from the system's secure source: no seed repeats it, because who knows a seed could take it
 off again.
 """
@@ -20,7 +20,7 @@ from reconstruction.errors import InputError
 from reconstruction.template import Template
 
 DELTA = 1e-5
-MOTION_BOUND = 1.0  # of a person's mean motion: coefficients 0 to 1 and radians
+MOTION_BOUND = 1.0  # of a person's mean motion, coefficients 0 to 1 and radians; simulated people's are about 0.5
 
 
 def shape_bound(components: int) -> float:
@@ -54,23 +54,19 @@ def private_average(
     """The average over all stimuli with clipped people and noise; everything else of it is gone."""
     members = [people[name] for name in sorted(average.members)]
     bounds = shape_bound(template.n_shape), MOTION_BOUND
-    means, scales, clipped = [], [], 0
-    for rows, bound in zip(
-        (np.stack([p.shape for p in members]), np.stack([p.motion() for p in members])), bounds, strict=True
-    ):
+    parts, clipped = [], 0
+    for rows, bound in zip(([p.shape for p in members], [p.motion() for p in members]), bounds, strict=True):
         norm = np.linalg.norm(rows, axis=1, keepdims=True)
         clipped += int((norm > bound).sum())
-        mean = (rows * np.minimum(1, bound / np.maximum(norm, 1e-12))).mean(0)
-        noisy, scale = gaussian(mean, 2 * bound / len(members), epsilon / 2, delta / 2)
-        means.append(noisy)
-        scales.append(scale)
-    nothing = (np.full_like(a, np.nan) for a in (average.shape_sd, average.motion_sd, average.biomarkers))
-    shape_sd, motion_sd, biomarkers = nothing
-    made = replace(
-        average, shape=means[0], motion=means[1], shape_sd=shape_sd, motion_sd=motion_sd, biomarkers=biomarkers,
-        biomarkers_sd=biomarkers,
-    )  # fmt: skip
-    return made, noise_of(scales[0], scales[1], template, space, clipped)
+        parts.append(np.stack(rows) / np.maximum(norm, bound))  # of norm 1 at most
+    mean, scale = gaussian(np.concatenate(parts, 1).mean(0), 2 * np.sqrt(2) / len(members), epsilon, delta)
+    shape, motion = np.split(mean, [template.n_shape])
+    unknown = {
+        name: np.full_like(getattr(average, name), np.nan)
+        for name in ("shape_sd", "motion_sd", "biomarkers", "biomarkers_sd")
+    }
+    made = replace(average, shape=bounds[0] * shape, motion=bounds[1] * motion, **unknown)
+    return made, noise_of(bounds[0] * scale, bounds[1] * scale, template, space, clipped)
 
 
 def noise_of(shape: float, motion: float, template: Template, space: MotionSpace, clipped: int = 0) -> Noise:
