@@ -20,6 +20,8 @@ from reconstruction.verdict import RecordingVerdict, assess
 
 KIND, VERSION = "face-sequence", 1
 SUFFIX = ".face.safetensors"
+BIDS_SUFFIX = "_face.safetensors"  # where a folder follows BIDS
+SUFFIXES = (SUFFIX, BIDS_SUFFIX)
 STATEMENT = "research use; not a diagnosis"
 
 
@@ -175,15 +177,15 @@ _FIELDS = (
 
 
 def save(sequence: FaceSequence, path: str | Path) -> Path:
-    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``; returns the path of the first.
+    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``, or both with ``_face``; returns the first one's path.
 
     Raises
     ------
     InputError
-        The path does not end in ``.face.safetensors``, or a number is not finite.
+        The path ends in none of `SUFFIXES`, or a number is not finite.
     """
     path = Path(path)
-    if not path.name.endswith(SUFFIX):
+    if not path.name.endswith(SUFFIXES):
         raise InputError(f"expected a file name ending in {SUFFIX}, got {path.name}; rename it.")
     arrays = {name: np.asarray(getattr(sequence, name), dtype) for name, (dtype, _) in _ARRAYS.items()}
     for name, array in arrays.items():
@@ -191,13 +193,23 @@ def save(sequence: FaceSequence, path: str | Path) -> Path:
             raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
     fields = asdict(sequence)
     write_arrays(path, KIND, VERSION, arrays, {key: fields[key] for key in _FIELDS})
-    sidecar = json.dumps(sequence.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path.with_name(path.name.removesuffix(SUFFIX) + ".face.json"), sidecar.encode())
+    write_sidecar(sequence, path)
     return path
 
 
+def write_sidecar(sequence: FaceSequence, path: Path) -> None:
+    """Write the readable summary that lies beside the parameter file `path`."""
+    sidecar = json.dumps(sequence.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path.with_suffix(".json"), sidecar.encode())
+
+
+def stem_of(path: Path) -> str:
+    """The name of a parameter file without what every one of them ends in."""
+    return path.name.removesuffix(SUFFIX).removesuffix(BIDS_SUFFIX)
+
+
 def load(path: str | Path) -> FaceSequence:
-    """Read a ``.face.safetensors`` file; the sidecar is not needed.
+    """Read a ``.face.safetensors`` or ``_face.safetensors`` file; the sidecar is not needed.
 
     Raises
     ------

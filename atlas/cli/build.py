@@ -12,6 +12,7 @@ from atlas.cli.progress import recording_bar
 if TYPE_CHECKING:
     from atlas.atlas import Atlas
     from atlas.cohort import Cohort
+    from atlas.reading import Reading
     from reconstruction.template import Template
 
 
@@ -38,7 +39,7 @@ def build(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated columns of participants.tsv to adjust differences for; 'none' for none.",
+            help="Comma-separated columns of participants.tsv and phenotype/ to adjust for; 'none' for none.",
             show_default="age,sex where known",
         ),
     ] = None,
@@ -63,15 +64,19 @@ def build(
     min_people: Annotated[
         int, typer.Option(help="People who are not simulated that every group, and every face, needs; 10 or more.")
     ] = 10,
+    session: Annotated[
+        str | None,
+        typer.Option(help="Only recordings and scores of this session, such as 1 of ses-1.", show_default="all"),
+    ] = None,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="The same seed gives the same atlas.", min=0)] = 0,
 ) -> None:
     """Build an atlas: standard faces, overlays, encoder and matcher, its evaluation over held-out people, a report.
 
     Videos without parameters are reconstructed first, into OUT/parameters; a build that was stopped goes on there.
-    What lies there of another quality is reconstructed anew.
+    What lies there of another quality is reconstructed anew. A person's sessions are averaged unless one is chosen.
     Two things in OUT are personal data: OUT/parameters, and OUT/people.json, which tells how every person was matched
-    when held out. The rest rests on groups.
+    when held out. The rest rests on groups. OUT/audit-log.jsonl records every build.
     """
     from atlas.atlas import build_atlas
     from atlas.atlas_file import FILE
@@ -91,7 +96,7 @@ def build(
     averaging = Averaging(weights, adjust, by, min_people)
     console = make_console()
     parameters = out / "parameters"
-    people = load_cohort(cohort, parameters, quality, min_people)
+    people = load_cohort(cohort, parameters, quality, min_people, session)
     check_folder(out)
     with recording_bar(console) as bar:
         task = bar.add_task("reading", total=None)
@@ -141,13 +146,38 @@ def build(
         command = command_line(
             "build", "cohort", out=out, reference=reference, template=template, coverage=coverage, tests=tests,
             permutations=permutations, covariates=covariates, within=within, weights=weights, adjust=adjust, by=by,
-            min_people=min_people, quality=quality, seed=seed,
+            min_people=min_people, session=session, quality=quality, seed=seed,
         )  # fmt: skip
         report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
+        _record(out, atlas, reading, session)
     for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
         console.print(f"note: {warning}")
     console.print(f"{out / FILE}: {_told(atlas)}")
     console.print(f"report: {report.html}")
+
+
+def _record(out: Path, atlas: "Atlas", reading: "Reading", session: str | None) -> None:
+    """The build's entry in the audit log: what went in, counted and hashed, and what came out."""
+    import hashlib
+
+    from atlas.atlas_file import FILE
+    from atlas.custody import record
+    from atlas.report.provenance import recordings_sha256
+    from reconstruction import __version__
+
+    record(
+        out,
+        "build",
+        software=__version__,
+        simulated=atlas.simulated,
+        people={group: faces[None].people for group, faces in atlas.standard_faces.items()},
+        recordings=sum(len(person.recordings) for person in reading.people),
+        recordings_sha256=recordings_sha256(reading.people),
+        template=atlas.template,
+        seed=atlas.seed,
+        session=session,
+        atlas_sha256=hashlib.sha256((out / FILE).read_bytes()).hexdigest(),
+    )
 
 
 def _told(atlas: "Atlas") -> str:

@@ -128,9 +128,9 @@ def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tu
 
 def _sequence(path: Path, template: str, quality: str, seed: int, show: Any) -> "FaceSequence":
     """The parameters in a file, or reconstructed from a video."""
-    from reconstruction.sequence import SUFFIX, load
+    from reconstruction.sequence import SUFFIXES, load
 
-    if path.name.endswith(SUFFIX):
+    if path.name.endswith(SUFFIXES):
         return load(path)
     from reconstruction.pipeline import reconstruct
 

@@ -1,18 +1,19 @@
 """A simulated cohort as a folder: participants.tsv, notes, and the recordings, as parameters or as videos."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from atlas.bids.derivative import write_description, write_json
+from atlas.bids.names import recording_path
 from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
 from atlas.simulation.people import Person, simulate_people
 from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
 from reconstruction.errors import InputError
-from reconstruction.sequence import STATEMENT, SUFFIX, save
+from reconstruction.sequence import STATEMENT, save, stem_of
 from reconstruction.template import DEFAULT, load_template
 
 TRUTH = "truth"  # below the cohort, beside the people: the parameters the videos were made from
@@ -93,18 +94,18 @@ def write_recording(
     """One recording of a cohort: its parameters, or its video with the parameters below ``truth/``."""
     head = _template(template)
     sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
-    session = f"ses-{person.session}" if person.session else ""
-    where = Path(person.id, session)
-    stem = "_".join(part for part in (person.id, session, f"task-{stimulus}") if part)
+    where = recording_path(person.id, str(person.session) if person.session else None, stimulus)
     if not video:
-        save(sequence, folder / where / f"{stem}{SUFFIX}")
+        save(sequence, folder / where)
         return
     # pictures need OpenGL; parameters do not
     from atlas.simulation.film import write_film
     from reconstruction.rendering import Renderer
 
-    write_film(folder / where / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
-    save(sequence, folder / TRUTH / where / f"{stem}{SUFFIX}")
+    write_film(
+        folder / where.with_name(f"{stem_of(where)}.mp4"), sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE)
+    )
+    save(sequence, folder / TRUTH / where)
 
 
 _template = lru_cache(maxsize=4)(load_template)
@@ -117,9 +118,11 @@ def _write_notes(
     table = "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
     (folder / "participants.tsv").write_text(table, "utf-8")
     groups = [*planted, REFERENCE_GROUP]
-    _write_json(
+    write_json(
         folder / "participants.json",
         {
+            "Description": "simulated people",
+            "participant_id": {"Description": "a simulated person"},
             "group": {
                 "Description": "group of a simulated person; nobody was diagnosed",
                 "Levels": {group: f"simulated people of group {group}" for group in groups},
@@ -129,16 +132,8 @@ def _write_notes(
             "simulated": {"Description": "the person does not exist", "Levels": {"yes": "simulated"}},
         },
     )
-    _write_json(
-        folder / "dataset_description.json",
-        {
-            "Name": "Simulated people",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "digital-face-atlas", "Description": "face-atlas simulate"}],
-        },
-    )
-    _write_json(
+    write_description(folder, "Simulated people", "face-atlas simulate")
+    write_json(
         folder / "simulation.json",
         {
             "simulated": True,
@@ -154,7 +149,3 @@ def _write_notes(
         f"patients.\n{where}\n{STATEMENT.capitalize()}.\n",
         "utf-8",
     )
-
-
-def _write_json(path: Path, document: dict[str, object]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -209,9 +209,9 @@ def test_a_cohort_of_parameters_is_readable_and_the_same_twice(tmp_path):
     lines = (tmp_path / "a/participants.tsv").read_text().splitlines()
     assert lines[0].split("\t") == ["participant_id", "group", "age", "sex", "simulated"]
     assert all(line.endswith("\tyes") for line in lines[1:])
-    paths = sorted(p.name for p in (tmp_path / "a").rglob("*.face.safetensors"))
-    assert paths == [f"sub-00{i}_task-{s}.face.safetensors" for i in (1, 2, 3) for s in ("fear", "neutral")]
-    assert all(load(p).simulated for p in (tmp_path / "a").rglob("*.face.safetensors"))
+    paths = sorted(p.name for p in (tmp_path / "a").rglob("*face.safetensors"))
+    assert paths == [f"sub-00{i}_task-{s}_face.safetensors" for i in (1, 2, 3) for s in ("fear", "neutral")]
+    assert all(load(p).simulated for p in (tmp_path / "a").rglob("*face.safetensors"))
     for name in ("README.md", "participants.json", "dataset_description.json", "simulation.json"):
         assert "simulated" in (tmp_path / "a" / name).read_text().lower()
     assert json.loads((tmp_path / "a/simulation.json").read_text())["statement"] == STATEMENT
@@ -232,7 +232,7 @@ def test_a_cohort_of_videos_keeps_its_parameters_apart(tmp_path):
     )
     assert steps == [("simulating", i, 3) for i in (1, 2, 3)]
     assert not list(folder.glob("sub-*/*.safetensors"))
-    assert len(list(folder.glob("truth/sub-*/*.face.safetensors"))) == 3
+    assert len(list(folder.glob("truth/sub-*/*face.safetensors"))) == 3
     film = cv2.VideoCapture(str(folder / "sub-001/sub-001_task-happiness.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 10
     assert film.get(cv2.CAP_PROP_FPS) == 5
@@ -284,7 +284,7 @@ def test_sessions_are_other_days_of_the_same_people(tmp_path):
     folder = simulate(tmp_path / "two", people=3, seconds=2, fps=10, stimuli=["fear"], seed=7, sessions=2)
     paths = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.safetensors"))
     assert paths == [
-        f"sub-00{i}/ses-{s}/sub-00{i}_ses-{s}_task-fear.face.safetensors" for i in (1, 2, 3) for s in (1, 2)
+        f"sub-00{i}/ses-{s}/sub-00{i}_ses-{s}_task-fear_face.safetensors" for i in (1, 2, 3) for s in (1, 2)
     ]
     assert len((folder / "participants.tsv").read_text().splitlines()) == 4
     assert json.loads((folder / "simulation.json").read_text())["settings"]["sessions"] == 2
@@ -317,7 +317,7 @@ def test_the_command_writes_a_cohort(tmp_path):
     arguments = ["--out", str(tmp_path / "c"), "--people", "3", "--seconds", "2", "--fps", "5", "--effects", "none"]
     result = CliRunner().invoke(app, [*arguments, "--stimuli", "fear,anger"])
     assert result.exit_code == 0, result.output
-    assert len(list((tmp_path / "c").rglob("*.face.safetensors"))) == 6
+    assert len(list((tmp_path / "c").rglob("*face.safetensors"))) == 6
     assert "3 simulated people" in result.output
 
 
