@@ -24,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from atlas.aggregation import AggregatedFace, feature_names, template_units
+from atlas.bids.names import recording_path
 from atlas.biomarkers.recording import FaceParts, face_parts, recording_biomarkers
 from atlas.cohort import load_cohort
 from atlas.evaluation import evaluate
@@ -42,7 +43,7 @@ from atlas.sharing.privacy import private_average
 from atlas.sharing.reading import plan, read_recordings, summary_quantities
 from atlas.sharing.summary import Scale, blurred, correlated_noise, cost
 from atlas.simulation import simulate
-from reconstruction.sequence import SUFFIX, load
+from reconstruction.sequence import load
 from reconstruction.template import Template, load_template
 
 NOISES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -207,9 +208,9 @@ def sequences_cost(inside: Path, values: Values, pseudonyms: dict[str, str]) -> 
     rows = values.read.rows
     places = []
     for recording in values.read.recordings:  # the same plan names the recordings in another share, but for the person
-        _, name = recording.place.rsplit("/", 1)
         person = pseudonyms[values.chosen.people[recording.person].source.id]
-        places.append(inside / person / f"ses-{recording.session}" / f"{person}_{name.split('_', 1)[1]}{SUFFIX}")
+        task = values.planned.stimuli[recording.stimulus]
+        places.append(inside / recording_path(person, str(recording.session), task))
     again = np.stack(run_all(measured_again, [(p,) for p in places]))
     measured = rows.values[:, : again.shape[1]]
     scale = Scale(values.scale.mean[:, : again.shape[1]], values.scale.sd[:, : again.shape[1]])

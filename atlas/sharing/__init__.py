@@ -3,7 +3,7 @@
 from atlas.sharing.attack import AttackResult, reidentify
 from atlas.sharing.audit import Audit
 from atlas.sharing.contents import LEVELS
+from atlas.sharing.release import Shared, share
 from atlas.sharing.settings import Settings
-from atlas.sharing.share import Shared, share
 
 __all__ = ["LEVELS", "AttackResult", "Audit", "Settings", "Shared", "reidentify", "share"]

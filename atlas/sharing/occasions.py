@@ -6,7 +6,6 @@ its second half does. These are of the same day, which makes the attack easier, 
 makes it harder: only sessions give an honest figure.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,19 +63,12 @@ class Rows:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def session_of(path: str | Path) -> str | None:
-    """``2`` for ``sub-01/ses-2/sub-01_ses-2_task-anger.face.safetensors``; None where no session is named."""
-    path = Path(path)
-    found = re.search(r"(?:^|_)ses-([A-Za-z0-9]+)", path.name) or re.fullmatch(r"ses-([A-Za-z0-9]+)", path.parent.name)
-    return found.group(1) if found else None
-
-
 def occasions(people: Sequence[Sequence[Recording]]) -> Occasions:
     """How the recordings of people are best parted."""
-    sessions = [sorted({session_of(r.path) or "" for r in recordings}, key=natural) for recordings in people]
+    sessions = [sorted({r.session or "" for r in recordings}, key=natural) for recordings in people]
     if 2 * sum(len(of) > 1 for of in sessions) >= len(people):
         sides = {
-            r.path: {name: i for i, name in enumerate(of[:2])}.get(session_of(r.path) or "", NEITHER)
+            r.path: {name: i for i, name in enumerate(of[:2])}.get(r.session or "", NEITHER)
             for recordings, of in zip(people, sessions, strict=True)
             for r in recordings
         }

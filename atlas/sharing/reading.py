@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from atlas.aggregation import MIN_FRAMES, UNKNOWN, template_units
+from atlas.bids.names import recording_path
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.recording import FaceParts, face_parts, recording_biomarkers
 from atlas.parallel import run_all
-from atlas.sharing.occasions import BOTH, GALLERY, HALVES, PROBE, Occasions, Rows, natural, session_of
+from atlas.sharing.occasions import BOTH, GALLERY, HALVES, PROBE, Occasions, Rows, natural
 from atlas.sharing.people import FEWEST_ALIKE, Chosen
 from atlas.sharing.sequences import attack_features, halves, motion_only, traceless
 from atlas.sharing.tables import coefficient_quantities, coefficients
 from reconstruction.errors import InputError
-from reconstruction.sequence import SUFFIX, FaceSequence, load, save
+from reconstruction.sequence import FaceSequence, load, save
 from reconstruction.template import Template, load_template
 
 MANY = 100  # recordings from which processes share the work
@@ -28,7 +29,7 @@ _STIMULUS = re.compile(r"[A-Za-z]{1,20}[0-9]{0,2}")  # a word; no date fits
 @dataclass(frozen=True)
 class SharedRecording:
     """path : in the cohort; person, stimulus : numbers; session, run : as they are told, from 1
-    place : in the share, without suffix: ``sub-bcdfghjk/ses-1/sub-bcdfghjk_ses-1_task-anger``
+    place : in the share, named after BIDS
     """
 
     path: Path
@@ -36,7 +37,7 @@ class SharedRecording:
     stimulus: int
     session: int
     run: int
-    place: str = ""
+    place: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,14 @@ def plan(chosen: Chosen) -> Plan:
     stimuli = tuple(sorted(s for s, n in people.items() if n >= enough and _STIMULUS.fullmatch(s)))
     out, left = [], 0
     for number, person in enumerate(chosen.people):
-        sessions = sorted({session_of(r.path) or "" for r in person.recordings}, key=natural)
+        sessions = sorted({r.session or "" for r in person.recordings}, key=natural)
         runs: Counter[tuple[int, str]] = Counter()
         for recording in person.recordings:
             stimulus = recording.stimulus or UNKNOWN
             if stimulus not in stimuli:
                 left += 1
                 continue
-            session = 1 + sessions.index(session_of(recording.path) or "")
+            session = 1 + sessions.index(recording.session or "")
             runs[session, stimulus] += 1
             run = runs[session, stimulus]
             out.append(SharedRecording(recording.path, number, stimuli.index(stimulus), session, run))
@@ -81,11 +82,11 @@ def plan(chosen: Chosen) -> Plan:
     sessions_told = any(r.session > 1 for r in out)
     placed = []
     for r in out:
-        name = chosen.people[r.person].pseudonym
-        day = [f"ses-{r.session}"] if sessions_told else []
-        again = [f"run-{r.run}"] if several[r.person, r.session, r.stimulus] > 1 else []
-        stem = "_".join([name, *day, f"task-{stimuli[r.stimulus]}", *again])
-        placed.append(replace(r, place="/".join([name, *day, stem])))
+        told = str(r.session) if sessions_told else None
+        again = r.run if several[r.person, r.session, r.stimulus] > 1 else None
+        placed.append(
+            replace(r, place=recording_path(chosen.people[r.person].pseudonym, told, stimuli[r.stimulus], again))
+        )
     return Plan(tuple(placed), stimuli, left)
 
 
@@ -128,7 +129,7 @@ def read_recordings(
     jobs = [
         (
             recording.path, level, template, chosen.people[recording.person].source.simulated,
-            occasions.kind == HALVES, folder / f"{recording.place}{SUFFIX}" if level != "summary" else None,
+            occasions.kind == HALVES, folder / recording.place if level != "summary" else None,
         )
         for recording in planned.recordings
     ]  # fmt: skip

@@ -28,7 +28,7 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("two-days") / "cohort"
     simulate(folder, 22, 2, PLANTED, False, 3, fps=8, stimuli=["happiness"], sessions=2)
-    for path in sorted(folder.rglob("*.face.safetensors")):
+    for path in sorted(folder.rglob("*_face.safetensors")):
         told = {"file": "/home/kmeier/clip_0815.mp4", "host": "ward7-pc", "date": "2024-05-17", "note": "pixels"}
         sequence = load(path)
         provenance = {**sequence.provenance, **told}

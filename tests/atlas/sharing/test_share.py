@@ -11,6 +11,7 @@ import pytest
 
 from atlas.cli import main
 from atlas.cohort import load_cohort
+from atlas.custody import read_log
 from atlas.sharing import Settings, share
 from atlas.sharing.reading import prepared_template
 from atlas.statistics.plain_table import read_biomarkers
@@ -104,7 +105,7 @@ def test_motion_and_full_are_cohorts_again(shares, unpacked, two_days, tmp_path)
         assert all(p.group == original[source[p.id]].group for p in cohort.people)
         person = cohort.people[0]
         assert [r.path.name for r in person.recordings] == [
-            f"{person.id}_ses-{n}_task-happiness.face.safetensors" for n in (1, 2)
+            f"{person.id}_ses-{n}_task-happiness_face.safetensors" for n in (1, 2)
         ]
         first = next(r.path for r in original[source[person.id]].recordings if "ses-2_" in r.path.name)
         before = load(first)
@@ -217,6 +218,28 @@ def test_options_that_cannot_be(two_days, tmp_path, capfd, options, message):
     assert run("share", two_days, "--out", tmp_path / "out", *options) == 2
     assert message in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_audit_log_tells_of_shares_and_names_nobody(cohort_of_two_days, tmp_path, monkeypatch):
+    (cohort_of_two_days / "audit-log.jsonl").unlink(missing_ok=True)
+    (cohort_of_two_days / "audit-log.head.json").unlink(missing_ok=True)
+    made = share(cohort_of_two_days, tmp_path / "out", Settings(level="motion"), seed=7)
+    (entry,) = read_log(cohort_of_two_days).entries
+    assert entry.action == "share"
+    assert entry.facts["archive_sha256"] == hashlib.sha256(made.path.read_bytes()).hexdigest()
+    assert (entry.facts["level"], entry.facts["people"], entry.facts["top1"]) == (
+        "motion",
+        20,
+        made.audit.results[0].top1,
+    )
+    assert "seed" not in entry.facts
+
+    def fail(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("atlas.sharing.release.record", fail)
+    unlogged = share(cohort_of_two_days, tmp_path / "unlogged", Settings(level="motion"), seed=7)
+    assert "was not entered in the cohort's audit log" in unlogged.notes[-1]
 
 
 def test_private_files_do_not_lie_in_the_share(two_days, tmp_path):

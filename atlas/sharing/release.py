@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from atlas.cohort import Cohort, load_cohort
+from atlas.custody import record
 from atlas.sharing.archive import read_recipients, write_archive
 from atlas.sharing.audit import Audit
 from atlas.sharing.contents import (
     AUDIT,
+    sha256_of,
     write_json,
     write_manifest,
     write_participants,
@@ -28,6 +30,7 @@ from atlas.sharing.reading import template_of
 from atlas.sharing.sequence_share import prepare_sequences
 from atlas.sharing.settings import Settings
 from atlas.sharing.summary_share import prepare_summary
+from reconstruction import __version__
 from reconstruction.errors import InputError, Refused
 from reconstruction.storage import write_atomically
 
@@ -104,10 +107,8 @@ def share(
         _fill(staging, prepared, chosen, settings)
         if progress:
             progress("packing", 0, 0)
+        _private(prepared, chosen, settings)
         path = write_archive(staging, out / f"{SHARE}.{settings.archive}", recipients)
-        if settings.keep_key is not None:
-            _write_key(chosen, settings.keep_key)
-        prepared.finish()
     except Refused:
         raise
     except BaseException:
@@ -117,7 +118,7 @@ def share(
         shutil.rmtree(staging, ignore_errors=True)
         if out.is_dir() and not any(out.iterdir()):
             out.rmdir()
-    return Shared(path, audit, people.warnings)
+    return Shared(path, audit, (*people.warnings, *_recorded(people.folder, path, audit)))
 
 
 def _prepare(
@@ -154,7 +155,30 @@ def _check_out(out: Path, settings: Settings) -> None:
             )
 
 
-def _write_key(chosen: Chosen, path: Path) -> None:
-    rows = ["pseudonym\tparticipant_id", *(f"{p.pseudonym}\t{p.source.id}" for p in chosen.people)]
-    write_atomically(path, ("\n".join(rows) + "\n").encode())
-    path.chmod(0o600)
+def _private(prepared: Prepared, chosen: Chosen, settings: Settings) -> None:
+    """Write what the owner keeps: the ledger, before a release is there that it does not know, and the key."""
+    try:
+        prepared.finish()
+        if settings.keep_key is not None:
+            rows = ["pseudonym\tparticipant_id", *(f"{p.pseudonym}\t{p.source.id}" for p in chosen.people)]
+            write_atomically(settings.keep_key, ("\n".join(rows) + "\n").encode())
+            settings.keep_key.chmod(0o600)
+    except OSError as error:
+        raise InputError(
+            f"expected places for the ledger and the key that can be written to, but {error.filename} cannot "
+            f"({error.strerror}); name others with --ledger and --keep-key."
+        ) from error
+
+
+def _recorded(cohort: Path, path: Path, audit: Audit) -> tuple[str, ...]:
+    """Enter the share in the audit log of the cohort's folder; what to say where that cannot be written to."""
+    best = audit.results[0] if audit.results else None
+    try:
+        record(
+            cohort, "share", software=__version__, level=audit.level, simulated=audit.simulated, people=audit.people,
+            top1=round(best.top1, 4) if best else None, limit=audit.limit, epsilon=audit.details.get("epsilon"),
+            archive_sha256=sha256_of(path),
+        )  # fmt: skip
+    except OSError as error:
+        return (f"the share was not entered in the cohort's audit log, which cannot be written to ({error.strerror})",)
+    return ()
