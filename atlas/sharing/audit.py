@@ -17,6 +17,7 @@ ASSUMPTIONS = (
     "the attacker has a recording of every person of the share, and of nobody else, of another occasion, reconstructed "
     "with the same software, and computes what is shared from it without noise",
     "the attacker knows everybody's sex and age, and nobody's group",
+    "who has the very recordings of the share finds more",
     "one probe a person: an attacker who combines several sessions of a share knows more",
     "attacks are this software's own; better ones may exist, and will: the figure is a lower bound of the risk",
     "pseudonymous, not anonymous",
@@ -96,6 +97,11 @@ class Comparison:
         z = Rows(rows.person, rows.stimulus, rows.side, scale.z(rows.values, rows.stimulus))
         gallery, probe = (z.cube(len(chosen.people), stimuli, side) for side in (GALLERY, PROBE))
         return cls(gallery, probe, occasions.kind, chosen.possible)
+
+    def known_recordings(self, measured: "Comparison", columns: Sequence[int]) -> float:
+        """Top-1 of an attacker who has the probe's own recordings: their values as `measured`, on these columns."""
+        gallery = flat(measured.probe[:, :, list(columns)], self.kind)
+        return reidentify(gallery, flat(self.probe, self.kind), self.possible)[0].top1
 
     def attack(self, noise: np.ndarray | float = 0.0, columns: Sequence[int] | None = None) -> tuple[AttackResult, ...]:
         """The attacks on the probe with `noise` (N, Q, F'), on F' of the columns."""

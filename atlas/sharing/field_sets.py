@@ -17,7 +17,7 @@ from atlas.sharing.summary import CORE, correlated_noise
 
 MOST_COST = 0.1
 MOST_NOISE = 3.0  # standard deviations over people; beyond it nothing is left of a value
-DRAWS = 8  # of noise, whose mean top-1 is compared with the limit
+DRAWS = 8  # of noise, whose mean top-1 is compared with the limit; four times as many close to it
 ROUNDS = 6  # of bisection: noise is found to MOST_NOISE / 2^6
 
 
@@ -82,8 +82,10 @@ def choose_fields(
 
     def top1(of: FieldSet, sd: float) -> float:
         columns = [names.index(field) for field in of.fields]
-        draws = range(DRAWS if sd else 1)
-        found = [comparison.attack(correlated_noise(own[:, :, columns], sd, rng), columns)[0].top1 for _ in draws]
+        found: list[float] = []
+        while len(found) < (DRAWS if sd else 1) or (sd and len(found) < 4 * DRAWS and _near(found, limit)):
+            noise = correlated_noise(own[:, :, columns], sd, rng)
+            found.append(comparison.attack(noise, columns)[0].top1)
         trials.append(Trial(of.name, len(of.fields), sd, float(np.mean(found))))
         if progress:
             progress("audit", len(trials), len(sets) + ROUNDS + 1)
@@ -103,3 +105,8 @@ def choose_fields(
         middle = (low + high) / 2
         low, high = (low, middle) if top1(taken, middle) <= limit else (middle, high)
     return taken, high, tuple(trials)
+
+
+def _near(found: Sequence[float], limit: float) -> bool:
+    """Whether the mean lies within two standard errors of the limit."""
+    return len(found) > 1 and abs(np.mean(found) - limit) < 2 * np.std(found) / np.sqrt(len(found))

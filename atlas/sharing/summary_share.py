@@ -66,7 +66,8 @@ def prepare_summary(
     for attempt in range(TRIES):
         noise_sd = noise_sd if attempt == 0 else max(noise_sd, 0.05) * MORE
         noise = correlated_noise(own[:, :, columns], noise_sd, rng)
-        results = _as_released(comparison, narrow, noise, columns).attack()
+        released = _as_released(comparison, narrow, noise, columns)
+        results = released.attack()
         if results[0].top1 <= limit or noise_sd > MOST_NOISE:
             break
     rows = read.rows
@@ -78,9 +79,10 @@ def prepare_summary(
         cost(values, rows.values[:, columns], narrow, rows.stimulus),
     )  # fmt: skip
     told = (*(f"recording: {q.name}" for q in made.quantities), *(f"participants: {n}" for n in chosen.columns[1:]))
+    same = released.known_recordings(comparison, columns)
     audit = Audit(
         "summary", (*told, "recording: stimulus", "recording: session"), people, results, settings.most_reidentified,
-        parted.description, chosen.simulated, _details(made, taken, read, planned, chosen, trials),
+        parted.description, chosen.simulated, _details(made, taken, read, planned, chosen, trials, same),
     )  # fmt: skip
     return Prepared(audit, lambda to: _write(to, made, read, planned, chosen, template), _notes(made))
 
@@ -112,7 +114,7 @@ def _wanted(
 
 
 def _details(
-    made: Blurred, taken: FieldSet, read: Read, planned: Plan, chosen: Chosen, trials: Sequence[Any]
+    made: Blurred, taken: FieldSet, read: Read, planned: Plan, chosen: Chosen, trials: Sequence[Any], same: float
 ) -> dict[str, Any]:
     return {
         "field_set": taken.name,
@@ -123,6 +125,7 @@ def _details(
             "unit": "error: mean absolute difference from the values as measured, in standard deviations over people; "
             "correlation: with them, over people, mean over biomarkers and stimuli",
         },
+        "top1_if_the_attacker_has_the_very_recordings": round(same, 4),
         "trade_off": [trial.to_json() for trial in trials],
         "recordings": len(read.recordings),
         "recordings_left_out": planned.left_out + read.unusable,
