@@ -135,7 +135,10 @@ def matching(table: FeatureTable, groups: Sequence[str]) -> tuple[float, float, 
     return made.accuracy, *made.accuracy_interval
 
 
-def aggregated(folder: Path, template: Template) -> tuple[tuple[AggregatedFace, ...], FeatureTable]:
+@lru_cache(maxsize=4)
+def aggregated(folder: Path) -> tuple[tuple[AggregatedFace, ...], FeatureTable]:
+    """People of a cohort, and the matcher's features of them."""
+    template = load_template()
     space = motion_space(template)
     people = read_cohort(load_cohort(folder, least=0), template, space, least=0).people
     names = feature_names(space, template_units(template))
@@ -167,9 +170,9 @@ def _parts() -> FaceParts:
     return face_parts(load_template())
 
 
-def levels(folder: Path, out: Path, values: Values, template: Template) -> list[dict]:
+def levels(folder: Path, out: Path, values: Values) -> list[dict]:
     """Attack, cost and matching of every level."""
-    people, unshared = aggregated(folder, template)
+    people, unshared = aggregated(folder)
     groups = [p.group for p in people]
     found = [{"level": "not shared", "top1": None, "error": 0.0, "r": 1.0, "kept": values.varying}]
     found[0]["match"] = matching(unshared, groups)
@@ -196,9 +199,7 @@ def levels(folder: Path, out: Path, values: Values, template: Template) -> list[
             row["match"] = matching(shared, groups)
         else:
             row |= sequences_cost(inside, values, pseudonyms)
-            row["match"] = matching(
-                aggregated(inside, template)[1], [p.group for p in load_cohort(inside, least=0).people]
-            )
+            row["match"] = matching(aggregated(inside)[1], [p.group for p in load_cohort(inside, least=0).people])
         found.append(row)
     return found
 
@@ -233,7 +234,7 @@ def sequences_cost(inside: Path, values: Values, pseudonyms: dict[str, str]) -> 
 def differences(folder: Path, template: Template) -> list[dict]:
     """The face of somebody who joined, from the averages before and after; RMS over the face in mm."""
     space = motion_space(template)
-    people, _ = aggregated(folder, template)
+    people, _ = aggregated(folder)
     group = sorted({p.group for p in people})[0]
     members = [p for p in people if p.group == group]
     area = vertex_areas(template.v_template, template.faces) * face_mask(template)
@@ -259,7 +260,9 @@ def differences(folder: Path, template: Template) -> list[dict]:
 
         out.append({"tool": "naive averages", "n": n, "mm": error(recovered(before, after), true)})
         ledger = Ledger("salt").with_release([before], "first", None)
-        out.append({"tool": "face-atlas share", "n": n, "mm": None, "said": differencing([after], ledger, (), 10)})
+        out.append(
+            {"tool": "face-atlas share", "n": n, "mm": None, "said": differencing([after], ledger, (), 10, folder)}
+        )
         for epsilon in (1.0, 10.0):
             draws = [
                 recovered(*(private_average(a, own, template, space, epsilon)[0] for a in (before, after)))
@@ -348,22 +351,26 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--part", help="levels, trade_off, mechanisms or differences alone")
     given = parser.parse_args()
-    results = given.out / "sharing.json"
-    if not results.is_file():
-        template = load_template()
-        folder = make_cohort(given.out / "cohort", given.people, given.seconds, given.seed)
-        values = Values(folder, given.seed)
-        rng = np.random.default_rng(given.seed)
-        document = {
-            "settings": {"people": given.people, "seconds": given.seconds, "seed": given.seed},
-            "levels": levels(folder, given.out, values, template),
-            "trade_off": values.trade_off(rng),
-            "mechanisms": values.mechanisms(rng),
-            "differences": differences(folder, template),
-        }
-        results.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    document = json.loads(results.read_text("utf-8"))
+    template = load_template()
+    folder = make_cohort(given.out / "cohort", given.people, given.seconds, given.seed)
+    values = lru_cache(maxsize=1)(lambda: Values(folder, given.seed))
+    parts = {
+        "levels": lambda: levels(folder, given.out, values()),
+        "trade_off": lambda: values().trade_off(np.random.default_rng(given.seed)),
+        "mechanisms": lambda: values().mechanisms(np.random.default_rng(given.seed)),
+        "differences": lambda: differences(folder, template),
+    }
+    document: dict = {"settings": {"people": given.people, "seconds": given.seconds, "seed": given.seed}}
+    for name, measure in parts.items():  # what is measured already is kept
+        result = given.out / f"{name}.json"
+        if not result.is_file() and given.part in (None, name):
+            result.write_text(json.dumps(measure(), indent=1) + "\n", "utf-8")
+        if result.is_file():
+            document[name] = json.loads(result.read_text("utf-8"))
+    if set(parts) - set(document):
+        return
     (given.out / "sharing.md").write_text(tables(document), "utf-8")
     (given.out / "sharing.png").write_bytes(picture(document))
     print(tables(document))

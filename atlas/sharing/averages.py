@@ -117,18 +117,18 @@ class EarlierAverage:
     group: str
     stimulus: str | None
     people: int
-    values: np.ndarray
+    shape: np.ndarray
 
 
 def load_averages(path: Path) -> tuple[tuple[EarlierAverage, ...], bool]:
     """The averages in a file of `save_averages`, and whether differential privacy blurs them."""
     arrays, header = read_arrays(path, KIND, VERSION)
     rows = header.get("averages", [])
-    values = np.concatenate([take(arrays, name, (len(rows), None), path) for name in ("shape", "motion")], 1)
+    shapes = take(arrays, "shape", (len(rows), None), path)
     try:
         found = tuple(
-            EarlierAverage(str(row["group"]), row["stimulus"], int(row["people"]), value)
-            for row, value in zip(rows, values, strict=True)
+            EarlierAverage(str(row["group"]), row["stimulus"], int(row["people"]), shape)
+            for row, shape in zip(rows, shapes, strict=True)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

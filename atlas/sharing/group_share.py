@@ -49,7 +49,11 @@ def prepare_averages(
         averages = tuple(private)
     path = settings.ledger or cohort.folder / NAME
     ledger = load_ledger(path)
-    refusal = None if settings.epsilon is not None else differencing(averages, ledger, settings.earlier, settings.least)
+    refusal = (
+        None
+        if settings.epsilon is not None
+        else differencing(averages, ledger, settings.earlier, settings.least, folder)
+    )
     header = {
         "template": head.name, "template_sha256": head.sha256, "statement": STATEMENT, "simulated": chosen.simulated,
         "epsilon": settings.epsilon, "delta": settings.delta if settings.epsilon is not None else None,

@@ -10,7 +10,6 @@ import hashlib
 import json
 import secrets
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -58,38 +57,43 @@ class Ledger:
         return sum(release.epsilon or 0.0 for release in self.releases)
 
 
-def differencing(averages: Sequence[Average], ledger: Ledger, earlier: Sequence[Path], least: int) -> str | None:
-    """Why these averages would tell of fewer than `least` people together with earlier ones; None where they do not."""
+def differencing(
+    averages: Sequence[Average], ledger: Ledger, earlier: Sequence[Path], least: int, scratch: Path
+) -> str | None:
+    """Why these averages would tell of fewer than `least` people together with earlier ones; None where they do not.
+
+    scratch : folder for what is taken out of archives
+    """
     own = [ledger.hashed(a.members) for a in averages]
     before = [members for r in ledger.releases if r.epsilon is None for members in r.averages.values()]
     few = told_apart([*own, *before], least)
     if few:
         where = "an earlier release" if not told_apart(own, least) else "each other"
         return f"the difference of these averages and {where} would tell of {few} {'person' if few == 1 else 'people'}"
+    known = {release.digest for release in ledger.releases}
     for path in earlier:
-        known = {release.digest for release in ledger.releases}
-        found, digest, blurred = read_release(path)
+        found, digest, blurred = read_release(path, scratch)
         if blurred or digest in known:
             continue
         for average in averages:
-            for other in found:
-                if (other.group, other.stimulus) == (average.group, average.stimulus) and not _safe(
-                    average, other, least
-                ):
-                    return (
-                        f"{average.group} has {len(average.members)} people here and {other.people} in {path.name}, of "
-                        "which the ledger does not know who they were: their difference could tell of fewer"
-                    )
+            of_group = [other for other in found if other.group == average.group]
+            unsafe = next((other for other in of_group if not _safe(average, other, least)), None)
+            if unsafe is not None:
+                return (
+                    f"{average.group} has {len(average.members)} people here and {unsafe.people} in {path.name}, of "
+                    "which the ledger does not know who they were: their difference could tell of fewer"
+                )
     return None
 
 
 def _safe(average: Average, other: EarlierAverage, least: int) -> bool:
-    """Whether the people of both are the same, or differ by `least` at least because their numbers do."""
+    """Whether the people of both are the same, as the same mean shape shows, or differ by `least` because their numbers
+    do.
+    """
     if abs(len(average.members) - other.people) >= least:
         return True
-    values = np.concatenate([average.shape, average.motion])
-    same = len(values) == len(other.values) and np.allclose(values, other.values, atol=ROUNDING)
-    return same and len(average.members) == other.people
+    same = len(average.shape) == len(other.shape) and np.allclose(average.shape, other.shape, atol=ROUNDING)
+    return bool(same) and len(average.members) == other.people
 
 
 def load_ledger(path: Path) -> Ledger:
@@ -138,8 +142,10 @@ def save_ledger(ledger: Ledger, path: Path) -> None:
     write_atomically(path, (json.dumps({**document, "releases": releases}, indent=1) + "\n").encode())
 
 
-def read_release(path: Path) -> tuple[tuple[EarlierAverage, ...], str, bool]:
+def read_release(path: Path, scratch: Path) -> tuple[tuple[EarlierAverage, ...], str, bool]:
     """Averages, digest, and whether they are blurred, of a release of the level group: a folder, .zip or .tar.
+
+    scratch : folder for what is taken out of an archive
 
     Raises
     ------
@@ -147,10 +153,12 @@ def read_release(path: Path) -> tuple[tuple[EarlierAverage, ...], str, bool]:
         There are no averages in it.
     """
     content = _averages_in(path)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, FILE)
-        copy.write_bytes(content)
+    copy = scratch / ".earlier.safetensors"
+    write_atomically(copy, content)
+    try:
         found, blurred = load_averages(copy)
+    finally:
+        copy.unlink(missing_ok=True)
     return found, digest_of(content), blurred
 
 

@@ -137,7 +137,11 @@ def read_recordings(
     done = run_all(read_one, jobs, workers if len(jobs) >= MANY else 1, tell)
     used = [(recording, values) for recording, values in zip(planned.recordings, done, strict=True) if values]
     if not used:
-        raise InputError("expected recordings with enough trustworthy frames, but none can be used; film anew.")
+        least = 2 * MIN_FRAMES if occasions.kind == HALVES else MIN_FRAMES
+        raise InputError(
+            f"expected recordings of at least {least} trustworthy frames to share and to audit, but none has so many; "
+            "use longer or better ones."
+        )
     person, stimulus, side, values = [], [], [], []
     for recording, found in used:
         own = occasions.sides[recording.path]
