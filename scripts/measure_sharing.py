@@ -47,9 +47,12 @@ from reconstruction.sequence import load
 from reconstruction.template import Template, load_template
 
 NOISES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+LEVELS = ("full", "motion", "summary", "group")
 SETS = ("core:1", "core:2", "core:3", "core:4", "core:6", "core:8", "core:12", "units", "all")
 DRAWS = 6
 LIMIT = 0.05
+EVERY = 5  # recordings of which one is measured again
+CLOSE = 0.1  # standard deviations over people: a biomarker that differs by less is kept
 
 
 def make_cohort(folder: Path, people: int, seconds: float, seed: int) -> Path:
@@ -170,50 +173,50 @@ def _parts() -> FaceParts:
     return face_parts(load_template())
 
 
-def levels(folder: Path, out: Path, values: Values) -> list[dict]:
-    """Attack, cost and matching of every level."""
-    people, unshared = aggregated(folder)
-    groups = [p.group for p in people]
-    found = [{"level": "not shared", "top1": None, "error": 0.0, "r": 1.0, "kept": values.varying}]
-    found[0]["match"] = matching(unshared, groups)
-    for level in ("full", "motion", "summary", "group"):
-        to, key = out / level, out / f"{level}.key.tsv"
-        if not to.is_dir():
-            ledger = out / "ledger.json" if level == "group" else None
-            share(folder, to, Settings(level=level, keep_key=key, ledger=ledger), seed=1, workers=None)
-        audit = json.loads((to / "audit.json").read_text("utf-8"))
-        row = {"level": level, **{k: audit[k] for k in ("top1", "top1_low", "top1_high", "attack", "chance")}}
-        if level == "group":
-            found.append(row)
-            continue
-        pseudonyms = dict(line.split("\t")[::-1] for line in key.read_text("utf-8").splitlines()[1:])
-        inside = out / f"{level}.unpacked"
-        with zipfile.ZipFile(to / "share.zip") as archive:
-            archive.extractall(inside)
-        if level == "summary":
-            row |= {"error": audit["cost"]["error"], "r": audit["cost"]["correlation"]}
-            shared_names = [name for name in values.biomarkers if f"recording: {name}" in audit["fields"]]
-            row |= {"kept": f"0 of {len(shared_names)} that leave" if row["error"] > 0.1 else len(shared_names)}
-            row["set"], row["noise"] = audit["field_set"], audit["noise_sd"]
-            shared = table_of_summary(inside / "recordings.tsv", [pseudonyms[p.id] for p in people])
-            row["match"] = matching(shared, groups)
-        else:
-            row |= sequences_cost(inside, values, pseudonyms)
-            row["match"] = matching(aggregated(inside)[1], [p.group for p in load_cohort(inside, least=0).people])
-        found.append(row)
-    return found
+def unshared(folder: Path, values: Values) -> dict:
+    """The cohort as it is."""
+    people, features = aggregated(folder)
+    row = {"level": "not shared", "top1": None, "error": 0.0, "r": 1.0, "kept": values.varying}
+    return {**row, "match": matching(features, [p.group for p in people])}
+
+
+def level_row(level: str, folder: Path, out: Path, values: Values) -> dict:
+    """Attack, cost and matching of one level."""
+    to, key = out / level, out / f"{level}.key.tsv"
+    if not to.is_dir():
+        ledger = out / "ledger.json" if level == "group" else None
+        share(folder, to, Settings(level=level, keep_key=key, ledger=ledger), seed=1, workers=None)
+    audit = json.loads((to / "audit.json").read_text("utf-8"))
+    row = {"level": level, **{k: audit[k] for k in ("top1", "top1_low", "top1_high", "attack", "chance")}}
+    if level == "group":
+        return row
+    pseudonyms = dict(line.split("\t")[::-1] for line in key.read_text("utf-8").splitlines()[1:])
+    inside = out / f"{level}.unpacked"
+    with zipfile.ZipFile(to / "share.zip") as archive:
+        archive.extractall(inside)
+    if level == "summary":
+        left = [name for name in values.biomarkers if f"recording: {name}" in audit["fields"]]
+        row |= {"error": audit["cost"]["error"], "r": audit["cost"]["correlation"], "left": left}
+        row |= {"kept": len(left) if row["error"] < CLOSE else 0, "noise": audit["noise_sd"]}
+        people = load_cohort(folder, least=0).people
+        features = table_of_summary(inside / "recordings.tsv", [pseudonyms[p.id] for p in people])
+        return {**row, "match": matching(features, [p.group for p in people])}
+    people, features = aggregated(inside)
+    row |= sequences_cost(inside, values, pseudonyms)
+    return {**row, "match": matching(features, [p.group for p in people])}
 
 
 def sequences_cost(inside: Path, values: Values, pseudonyms: dict[str, str]) -> dict:
     """Biomarkers measured again on the frames that leave, against those of the recordings as they were."""
-    rows = values.read.rows
-    places = []
-    for recording in values.read.recordings:  # the same plan names the recordings in another share, but for the person
+    rows, places = values.read.rows, []
+    for recording in values.read.recordings[
+        ::EVERY
+    ]:  # the same plan names the recordings in another share, but for the person
         person = pseudonyms[values.chosen.people[recording.person].source.id]
         task = values.planned.stimuli[recording.stimulus]
         places.append(inside / recording_path(person, str(recording.session), task))
     again = np.stack(run_all(measured_again, [(p,) for p in places]))
-    measured = rows.values[:, : again.shape[1]]
+    measured, stimulus = rows.values[::EVERY, : again.shape[1]], rows.stimulus[::EVERY]
     scale = Scale(values.scale.mean[:, : again.shape[1]], values.scale.sd[:, : again.shape[1]])
     kept, errors, rs = 0, [], []
     for f in range(again.shape[1]):
@@ -224,10 +227,10 @@ def sequences_cost(inside: Path, values: Values, pseudonyms: dict[str, str]) -> 
             or np.ptp(again[np.isfinite(again[:, f]), f]) == 0
         ):
             continue
-        paid = cost(again[:, [f]], measured[:, [f]], one, rows.stimulus)
+        paid = cost(again[:, [f]], measured[:, [f]], one, stimulus)
         errors.append(paid.error)
         rs.append(paid.correlation)
-        kept += paid.error < 0.1
+        kept += paid.error < CLOSE
     return {"error": float(np.nanmean(errors)), "r": float(np.nanmean(rs)), "kept": int(kept)}
 
 
@@ -277,7 +280,7 @@ def differences(folder: Path, template: Template) -> list[dict]:
 def tables(document: dict) -> str:
     lines = ["| level | top-1 (95 % interval) | best attack | biomarkers within 0.1 SD | error, SD | r | matched |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for row in document["levels"]:
+    for row in (document[part] for part in ("not_shared", *LEVELS)):
         top1 = "not applicable"
         if row["top1"] is not None:
             top1 = f"{row['top1']:.1%} ({row['top1_low']:.1%} to {row['top1_high']:.1%})"
@@ -351,13 +354,14 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--part", help="levels, trade_off, mechanisms or differences alone")
+    parser.add_argument("--part", help="a level, not_shared, trade_off, mechanisms or differences alone")
     given = parser.parse_args()
     template = load_template()
     folder = make_cohort(given.out / "cohort", given.people, given.seconds, given.seed)
     values = lru_cache(maxsize=1)(lambda: Values(folder, given.seed))
     parts = {
-        "levels": lambda: levels(folder, given.out, values()),
+        "not_shared": lambda: unshared(folder, values()),
+        **{level: lambda level=level: level_row(level, folder, given.out, values()) for level in LEVELS},
         "trade_off": lambda: values().trade_off(np.random.default_rng(given.seed)),
         "mechanisms": lambda: values().mechanisms(np.random.default_rng(given.seed)),
         "differences": lambda: differences(folder, template),

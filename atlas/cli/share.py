@@ -95,7 +95,7 @@ def share(
     """Share parameters instead of video: pseudonymous, not anonymous; the risk is measured before anything is written.
 
     An attacker who has another recording of everyone is imitated on exactly what would leave; audit.json tells how
-    often the best attack finds a person again, against chance. Pseudonyms are fresh, dates, paths and free text stay.
+    often the best attack finds a person again, against chance. Pseudonyms are fresh; dates, paths and free text stay.
     """
     from atlas.sharing import Settings
     from atlas.sharing import share as write_share
@@ -143,9 +143,9 @@ def told(audit: "Audit") -> list[str]:
         return lines
     best = audit.results[0]
     if "noise_sd" in details:
-        cost, number = details["cost"], sum(name.startswith("recording: ") for name in audit.fields) - 2
+        cost = details["cost"]
         lines.append(
-            f"lets out {number} statistics a recording ({details['field_set']}) with noise of "
+            f"lets out {details['statistics']} statistics a recording ({details['field_set']}) with noise of "
             f"{details['noise_sd']:.2f} standard deviations over people; they correlate by {cost['correlation']:.2f} "
             "with those measured"
         )

@@ -75,7 +75,6 @@ def prepare_averages(
             "delta": settings.delta,
             "epsilon_of_all_releases": after.epsilon,
             "noise": {group: noise.to_json() for group, noise in noises.items()},
-            "people_clipped": sum(noise.clipped for noise in noises.values()),
         }
     fields: tuple[str, ...] = ("group averages: shape", "group averages: motion", "group averages: number of people")
     if settings.epsilon is None:

@@ -36,7 +36,6 @@ class Noise:
     motion: float
     shape_mm: float
     motion_mm: float
-    clipped: int
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -54,10 +53,9 @@ def private_average(
     """The average over all stimuli with clipped people and noise; everything else of it is gone."""
     members = [people[name] for name in sorted(average.members)]
     bounds = shape_bound(template.n_shape), MOTION_BOUND
-    parts, clipped = [], 0
+    parts = []
     for rows, bound in zip(([p.shape for p in members], [p.motion() for p in members]), bounds, strict=True):
         norm = np.linalg.norm(rows, axis=1, keepdims=True)
-        clipped += int((norm > bound).sum())
         parts.append(np.stack(rows) / np.maximum(norm, bound))  # of norm 1 at most
     mean, scale = gaussian(np.concatenate(parts, 1).mean(0), 2 * np.sqrt(2) / len(members), epsilon, delta)
     shape, motion = np.split(mean, [template.n_shape])
@@ -66,15 +64,15 @@ def private_average(
         for name in ("shape_sd", "motion_sd", "biomarkers", "biomarkers_sd")
     }
     made = replace(average, shape=bounds[0] * shape, motion=bounds[1] * motion, **unknown)
-    return made, noise_of(bounds[0] * scale, bounds[1] * scale, template, space, clipped)
+    return made, noise_of(bounds[0] * scale, bounds[1] * scale, template, space)
 
 
-def noise_of(shape: float, motion: float, template: Template, space: MotionSpace, clipped: int = 0) -> Noise:
+def noise_of(shape: float, motion: float, template: Template, space: MotionSpace) -> Noise:
     """Independent noise of these standard deviations on every coefficient, and what it does to the face."""
     area = vertex_areas(template.v_template, template.faces) * face_mask(template)
     moved = rms_mm(template.shapedirs, shape**2 * np.eye(template.n_shape))
     shape_mm = float(np.sqrt(np.average(moved.astype(np.float64) ** 2, weights=area)))
-    return Noise(shape, motion, shape_mm, float(motion * np.sqrt(np.trace(space.metric))), clipped)
+    return Noise(shape, motion, shape_mm, float(motion * np.sqrt(np.trace(space.metric))))
 
 
 def gaussian(mean: np.ndarray, sensitivity: float, epsilon: float, delta: float) -> tuple[np.ndarray, float]:

@@ -118,6 +118,7 @@ def _details(
 ) -> dict[str, Any]:
     return {
         "field_set": taken.name,
+        "statistics": len(made.quantities),
         "noise_sd": round(made.noise_sd, 3),
         "cost": {
             "error": round(made.cost.error, 4),
