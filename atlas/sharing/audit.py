@@ -32,6 +32,7 @@ class Audit:
     limit : of top1, or None
     occasions : what stands for gallery and probe
     details : what else the level has to say; plain JSON values
+    refusal : why it may not leave for another reason than the attacks' success, in a clause
     """
 
     level: str
@@ -42,9 +43,14 @@ class Audit:
     occasions: str
     simulated: bool
     details: dict[str, Any]
+    refusal: str | None = None
 
     @property
     def passed(self) -> bool:
+        return self.refusal is None and self._within_limit
+
+    @property
+    def _within_limit(self) -> bool:
         return self.limit is None or not self.results or self.results[0].top1 <= self.limit
 
     def to_json(self) -> dict[str, Any]:
@@ -70,8 +76,13 @@ class Audit:
         }
 
     def check(self) -> None:
-        """Raise Refused where the limit is passed."""
-        if self.passed or self.limit is None:
+        """Raise Refused where the limit is passed, or averages would tell of few."""
+        if self.refusal is not None:
+            raise Refused(
+                f"expected averages that tell of many people or of none, but {self.refusal}; nothing but "
+                "audit.json was written: release the same people as before, wait for more, or blur with --epsilon."
+            )
+        if self._within_limit or self.limit is None:
             return
         best = self.results[0]
         raise Refused(

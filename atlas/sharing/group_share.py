@@ -79,14 +79,14 @@ def prepare_averages(
     fields: tuple[str, ...] = ("group averages: shape", "group averages: motion", "group averages: number of people")
     if settings.epsilon is None:
         fields += ("group averages: standard deviations over people", "group averages: biomarkers")
-    audit = Audit("group", fields, len(rested), (), None, "not applicable", chosen.simulated, details)
+    audit = Audit("group", fields, len(rested), (), None, "not applicable", chosen.simulated, details, refusal)
 
     def write(to: Path) -> None:
         write_description(to, "group", settings.licence, chosen.simulated)
         if settings.epsilon is None:
             _write_biomarkers(to / TABLE, averages, parts.quantities)
 
-    return Prepared(audit, write, _notes(settings, noises), refusal, lambda: save_ledger(after, path))
+    return Prepared(audit, write, _notes(settings, noises), lambda: save_ledger(after, path))
 
 
 def _write_biomarkers(path: Path, averages: tuple[Average, ...], quantities: tuple[Quantity, ...]) -> None:

@@ -13,12 +13,10 @@ Progress = Callable[[str, int, int], None]
 class Prepared:
     """write : called with the folder, writes the data
     notes : paragraphs for the README
-    refusal : why it may not be written, in a sentence, for another reason than the attack's success
     finish : called when the share is written
     """
 
     audit: Audit
     write: Callable[[Path], None]
     notes: tuple[str, ...] = ()
-    refusal: str | None = None
     finish: Callable[[], None] = lambda: None

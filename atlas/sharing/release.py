@@ -99,11 +99,6 @@ def share(
         audit = prepared.audit
         write_json(out / AUDIT, audit.to_json())
         audit.check()
-        if prepared.refusal:
-            raise Refused(
-                f"expected averages that tell of at least {settings.least} people, but {prepared.refusal}; nothing but "
-                "audit.json was written: release the same people as before, wait for more, or blur with --epsilon."
-            )
         _fill(staging, prepared, chosen, settings)
         if progress:
             progress("packing", 0, 0)
@@ -144,7 +139,7 @@ def _fill(staging: Path, prepared: Prepared, chosen: Chosen, settings: Settings)
 
 
 def _check_out(out: Path, settings: Settings) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {AUDIT}):  # of a refusal
         raise InputError(f"expected a new or empty folder for --out, but {out} holds something; choose another.")
     for name, file in (("--keep-key", settings.keep_key), ("--ledger", settings.ledger)):
         if file is None:

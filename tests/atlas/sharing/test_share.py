@@ -168,6 +168,8 @@ def test_a_limit_that_is_passed_refuses(two_days, tmp_path, capfd):
     assert audit["passed"] is False
     assert audit["limit"] == 0.2
     assert audit["top1"] > 0.2
+    assert run("share", two_days, "--out", out, "--level", "motion") == 0  # tried again without a limit
+    assert {p.name for p in out.iterdir()} == {"audit.json", "share.zip"}
 
 
 def test_full_without_consent_is_bad_input(cohort_of_two_days, tmp_path, capfd):
@@ -191,6 +193,7 @@ def test_a_second_release_of_averages(two_days, cohort_of_two_days, tmp_path, mo
     with pytest.raises(Refused, match="an earlier release would tell of"):
         share(cohort_of_two_days, tmp_path / "second", settings)
     assert [p.name for p in (tmp_path / "second").iterdir()] == ["audit.json"]
+    assert json.loads((tmp_path / "second" / "audit.json").read_text())["passed"] is False
     assert len(json.loads(ledger.read_text())["releases"]) == 1
     with pytest.raises(Refused, match="has 11 people here and 10 in first"):
         share(cohort_of_two_days, tmp_path / "third",
