@@ -109,6 +109,32 @@ class Values:
         paid = cost(blurred(z, noise[rows.person, rows.stimulus], scale, rows.stimulus), measured, scale, rows.stimulus)
         return self.comparison.attack(noise, columns)[0].top1, paid.error, paid.correlation
 
+    def choices(self, trade_off: list[dict], rng: np.random.Generator) -> list[dict]:
+        """Every set with as much noise as brings top-1 to the limit, and what the matcher makes of it."""
+        groups = [person.group for person in self.chosen.people]
+        out = []
+        for name in SETS:
+            found = [(row["top1"], row["noise"]) for row in trade_off if row["set"] == name]
+            if min(found)[0] > LIMIT:
+                continue  # not with as much noise as was tried
+            top1, noises = np.array(found[::-1]).T
+            sd = 0.0 if found[0][0] <= LIMIT else float(np.interp(LIMIT, np.maximum.accumulate(top1), noises))
+            columns = [self.names.index(f) for f in self.sets[name].fields]
+            scale = Scale(self.scale.mean[:, columns], self.scale.sd[:, columns])
+            hits = []
+            for _ in range(2 if sd else 1):
+                cube = blurred(self.own[:, :, columns], correlated_noise(self.own[:, :, columns], sd, rng), scale)
+                unknown = np.full((len(groups), 1, len(columns)), np.nan)
+                table = FeatureTable(self.sets[name].fields, self.planned.stimuli, np.concatenate([cube, unknown], 1))
+                hits.append(matching(table, groups)[0])
+            clean = np.concatenate([blurred(self.own[:, :, columns], np.zeros_like(cube), scale), unknown], 1)
+            without = matching(FeatureTable(self.sets[name].fields, self.planned.stimuli, clean), groups)[0]
+            out.append(
+                {"set": name, "noise": sd, "r": 1 / np.sqrt(1 + sd**2), "match": np.mean(hits), "clean": without}
+            )
+            print(out[-1], flush=True)
+        return out
+
     def mechanisms(self, rng: np.random.Generator) -> list[dict]:
         """Top-1 of three ways of drawing noise of the same standard deviation."""
         out = []
@@ -297,6 +323,10 @@ def tables(document: dict) -> str:
     of_all = [row for row in document["trade_off"] if row["set"] == "core:12"]
     for key, words in (("error", "error, SD"), ("r", "correlation")):
         lines.append(f"| *{words}* | {' | '.join(f'{row[key]:.2f}' for row in of_all)} |")
+    lines += ["", "| top-1 of 5 %: set | noise, SD | correlation | matched | without noise |", "|---|---|---|---|---|"]
+    for row in document["choices"]:
+        told = f"{row['noise']:.2f} | {row['r']:.2f} | {row['match']:.0%} | {row['clean']:.0%}"
+        lines.append(f"| {row['set']} | {told} |")
     ways = list(document["mechanisms"][0])[2:]
     lines += ["", f"| noise of one size, drawn | {' | '.join(ways)} |", f"|---{'|---' * len(ways)}|"]
     for row in document["mechanisms"]:
@@ -363,6 +393,7 @@ def main() -> None:
         "not_shared": lambda: unshared(folder, values()),
         **{level: lambda level=level: level_row(level, folder, given.out, values()) for level in LEVELS},
         "trade_off": lambda: values().trade_off(np.random.default_rng(given.seed)),
+        "choices": lambda: values().choices(document["trade_off"], np.random.default_rng(given.seed)),
         "mechanisms": lambda: values().mechanisms(np.random.default_rng(given.seed)),
         "differences": lambda: differences(folder, template),
     }
