@@ -349,21 +349,23 @@ def picture(document: dict) -> bytes:
         rows = [row for row in document["trade_off"] if row["set"] == name]
         grey = (0.10 + 0.5 * shade, 0.25 + 0.5 * shade, 0.45 + 0.45 * shade)
         panel.plot([r["noise"] for r in rows], [100 * r["top1"] for r in rows], "o-", color=grey, markersize=4)
-        words = {"units": "units and movement, 51", "all": "everything, 445"}.get(name, name.replace("core:", ""))
+        wide = {"units": "units and movement, 51", "all": "everything, 445"}
+        first, last = rows[0], rows[-1]
+        at = (last["noise"], 100 * last["top1"]) if name in wide else (first["noise"], 100 * first["top1"])
         panel.annotate(
-            f"{words}", (rows[0]["noise"], 100 * rows[0]["top1"]), (-6, 0), textcoords="offset points", ha="right",
-            va="center", fontsize=8, color="#333333",
+            wide.get(name, name.replace("core:", "")), at, (6 if name in wide else -6, 0), textcoords="offset points",
+            ha="left" if name in wide else "right", va="center", fontsize=8, color="#333333",
         )  # fmt: skip
     panel.axhline(100 * LIMIT, color="#b2182b", linestyle=":", linewidth=1.2)
-    panel.annotate("5 %", (-0.72, 100 * LIMIT), va="bottom", ha="left", fontsize=8, color="#b2182b")
+    panel.annotate("5 %", (-0.33, 100 * LIMIT), va="bottom", ha="left", fontsize=8, color="#b2182b")
     chance = 100 / document["settings"]["people"]
     panel.axhline(chance, color="#666666", linestyle=":", linewidth=1.2)
-    panel.annotate("chance", (-0.72, chance), va="bottom", ha="left", fontsize=8, color="#666666")
+    panel.annotate("chance", (-0.33, chance), va="bottom", ha="left", fontsize=8, color="#666666")
     bearable = noise_at_cost()
     panel.axvline(bearable, color="#666666", linestyle=":", linewidth=1.2)
     panel.annotate("a tenth of the\ncorrelation lost", (bearable + 0.03, 0.6), fontsize=8, color="#666666", va="bottom")
     panel.set_yscale("log")
-    panel.set(xlim=(-0.75, 3.05), ylim=(0.35, 130), yticks=[0.5, 1, 2, 5, 10, 20, 50, 100])
+    panel.set(xlim=(-0.35, 3.85), ylim=(0.35, 130), yticks=[0.5, 1, 2, 5, 10, 20, 50, 100])
     panel.set_yticklabels(["0.5", "1", "2", "5", "10", "20", "50", "100"])
     panel.set_xticks(np.arange(0, 3.5, 0.5))
     panel.set_xlabel("noise, standard deviations over people")
