@@ -8,12 +8,9 @@ So no combination of biomarkers or stimuli holds less noise, in its own standard
 correlations among biomarkers stay as they are. Means over people are as before but for the noise's own mean.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from atlas.sharing.occasions import Rows
 
 CLIP = 3.0  # person-level standard deviations; who lies further out would stay recognisable
 STEP = 0.1  # person-level standard deviations: rounding
@@ -94,9 +91,3 @@ def cost(shared: np.ndarray, measured: np.ndarray, scale: Scale, stimulus: np.nd
 
 def _columns(stimulus: np.ndarray, sd: np.ndarray) -> list[tuple[np.ndarray, int]]:
     return [(stimulus == q, f) for q in np.unique(stimulus) for f in np.flatnonzero(sd[q] > 0)]
-
-
-def chosen(rows: Rows, names: Sequence[str], fields: Sequence[str]) -> Rows:
-    """The rows with the named fields alone, in the order given."""
-    columns = [names.index(field) for field in fields]
-    return Rows(rows.person, rows.stimulus, rows.side, rows.values[:, columns])
