@@ -16,13 +16,13 @@ import typer
 
 from atlas.cli.console import make_console
 from reconstruction import __version__
-from reconstruction.errors import InputError, InputWarning
+from reconstruction.errors import InputError, InputWarning, Refused
 
 COMMANDS = (
     "reconstruct", "convert", "export", "simulate", "cohort", "build", "biomarkers", "statistics", "match", "validate",
     "monitor", "share", "forget", "evaluate", "template", "demo",
 )  # fmt: skip
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, REFUSED, INTERRUPTED = 2, 3, 130
 
 app = typer.Typer(
     name="face-atlas",
@@ -50,7 +50,7 @@ def _options(
 
 
 def _answering(command: Callable[..., Any]) -> Callable[..., None]:
-    """`command`, with bad input and interruption turned into a sentence on stderr and an exit status."""
+    """`command`, with bad input, refusal and interruption turned into a sentence on stderr and an exit status."""
 
     @wraps(command)
     def answer(*arguments: Any, **options: Any) -> None:
@@ -61,6 +61,9 @@ def _answering(command: Callable[..., Any]) -> Callable[..., None]:
         except InputError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
+        except Refused as error:
+            _say(str(error))
+            raise typer.Exit(REFUSED) from None
         except KeyboardInterrupt:
             _say("interrupted; what was finished is kept.")
             raise typer.Exit(INTERRUPTED) from None
@@ -99,5 +102,5 @@ for _name in COMMANDS:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process: 0 done, 2 bad input or usage, 130 interrupted."""
+    """Run the command line and leave the process: 0 done, 2 bad input or usage, 3 refused, 130 interrupted."""
     app(arguments, prog_name="face-atlas")

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from atlas.validation import Audit, Validation
 
-REFUSED = 3  # exit status of a run that the audit refused
-
 
 def validate(
     cohort: Annotated[Path, typer.Argument(help="Folder with participants.tsv and recordings in sub-* folders.")],
@@ -88,7 +86,7 @@ def validate(
     from atlas.validation.report import write_audit, write_validation
     from atlas.validation.splits import PERSON, SITE
     from atlas.validation.traits import recording_traits
-    from reconstruction.errors import InputError
+    from reconstruction.errors import InputError, Refused
     from reconstruction.pipeline import check_quality
     from reconstruction.template import DEFAULT
 
@@ -169,9 +167,10 @@ def validate(
         console.print(f"note: {note}")
     _tell(console, audit)
     if audit.refused:
-        console.print(f"face-atlas: the audit refused this cohort; see {out / 'audit.json'}. To go on knowingly, name "
-                      f"the check: {' '.join(_allowing(audit))}")  # fmt: skip
-        raise typer.Exit(REFUSED)
+        raise Refused(
+            f"the audit refused this cohort; see {out / 'audit.json'}. To go on knowingly, name the check: "
+            + " ".join(_allowing(audit))
+        )
     console.print(f"{out / 'validation.json'}: {_told(found)}\nreport: {out / 'report.html'}")
 
 

@@ -62,6 +62,26 @@ def test_simulating_checking_tidying_and_forgetting_stay_in_their_folder(tmp_pat
 
 
 @pytest.mark.slow
+def test_sharing_stays_in_its_folder(tmp_path: Path) -> None:
+    import pyrage
+
+    work, key = tmp_path / "work", str(pyrage.x25519.Identity.generate().to_public())
+    seen = watched(
+        tmp_path,
+        ["simulate", "--out", work / "c", "--people", 33, "--seconds", 6, "--fps", 5, "--stimuli", "fear"],
+        ["share", work / "c", "--out", work / "s", "--max-reidentification", 1],
+        ["share", work / "c", "--out", work / "m", "--level", "motion", "--recipient", key, "--archive", "tar"],
+        ["share", work / "c", "--out", work / "g", "--level", "group"],
+        ["share", work / "c", "--out", work / "h", "--level", "group", "--earlier", work / "g"],
+        ["share", work / "c", "--out", work / "e", "--level", "group", "--epsilon", 1],
+    )
+    programs = {"program lscpu"}  # joblib counts processors
+    assert [line for line in seen if line not in programs] == []
+    assert {p.name for p in (work / "m").iterdir()} == {"audit.json", "share.tar.age"}
+    assert {p.name for p in (work / "c").iterdir() if "releases" in p.name} == {".releases.json"}
+
+
+@pytest.mark.slow
 def test_building_and_matching_stay_in_their_folder(tmp_path: Path) -> None:
     """But for two libraries: matplotlib keeps a list of the installed fonts in the user's cache, and the temporary
     folder holds what the PDF is set from, group pictures, until it is set.
