@@ -63,6 +63,7 @@ def test_recipients_alone_can_read(folder, tmp_path):
         ("ssh-rsa nonsense", "or SSH"),
         (str(pyrage.x25519.Identity.generate()), "got a secret one"),
     ],
+    ids=["nonsense", "ssh", "secret"],
 )
 def test_keys_that_are_none(key, message):
     with pytest.raises(InputError, match=message) as refused:
