@@ -16,7 +16,7 @@ from reconstruction.sequence import load, save
 PLANTED = {"MDD": {"AU12": -1.0}}
 SECRETS = (
     "sub-0", "ses-20240517", "20240517", "2024-05-17", "/home/", "kmeier", "ward7-pc", "Dr. Miller", "clip_0815",
-    "planted-pixels", "41.25", "site-Nordhaus",
+    "planted", "41.25", "site-Nordhaus",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two-days") / "cohort"
     simulate(folder, 22, 2, PLANTED, False, 3, fps=8, stimuli=["happiness"], sessions=2)
     for path in sorted(folder.rglob("*_face.safetensors")):
-        told = {"file": "/home/kmeier/clip_0815.mp4", "host": "ward7-pc", "date": "2024-05-17", "note": "planted-pixels"}
+        told = {"file": "/home/kmeier/clip_0815.mp4", "host": "ward7-pc", "date": "2024-05-17", "note": "planted"}
         sequence = load(path)
         provenance = {**sequence.provenance, **told}
         save(replace(sequence, time_s=sequence.time_s + 41.25, provenance=provenance), path)
