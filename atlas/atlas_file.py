@@ -167,15 +167,16 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         norms=_norms(arrays, header, path),
         severity=_severity(arrays, header, path),
     )
+    of = _by_folder(arrays)
     faces: dict[str | None, Faces] = {None: {group: {} for group in groups}}
     for number, scalars in enumerate(header["standard_faces"]):
-        face = StandardFace(**(scalars | _collected(arrays, f"standard/{number}/")))
+        face = StandardFace(**(scalars | of.get(f"standard/{number}", {})))
         faces.setdefault(face.sex, {}).setdefault(face.group, {})[face.stimulus] = face
     trajectories: dict[str, dict[str, Trajectory]] = {}
     for number, scalars in enumerate(header["trajectories"]):
-        trajectory = Trajectory(**(scalars | _collected(arrays, f"trajectory/{number}/")))
+        trajectory = Trajectory(**(scalars | of.get(f"trajectory/{number}", {})))
         trajectories.setdefault(trajectory.group, {})[trajectory.stimulus] = trajectory
-    made = [Overlay(**(s | _collected(arrays, f"overlay/{i}/"))) for i, s in enumerate(header["overlays"])]
+    made = [Overlay(**(s | of.get(f"overlay/{i}", {}))) for i, s in enumerate(header["overlays"])]
     return Atlas(
         template=header["template"],
         template_sha256=header["template_sha256"],
@@ -240,9 +241,7 @@ def _severity(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path)
     shape = (len(stimuli) + 1, len(features))
     basis = take(arrays, "severity/basis", (None, None), path)
     mean, sd = (take(arrays, f"severity/{name}", shape, path) for name in ("mean", "sd"))
-    scores: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in found["scores"].items()
-    }
+    told: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in found["scores"].items()}
     return Severity(
         **found | {"scores": SeverityScores(**told)},
         scaler=Scaler(features, stimuli, mean, sd, basis),
@@ -259,5 +258,10 @@ def _divided(item: StandardFace | Overlay | Trajectory) -> tuple[dict[str, Any],
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
 
-def _collected(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+def _by_folder(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """{folder: {name: array}} of names such as ``standard/3/shape``."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for path, array in arrays.items():
+        folder, _, name = path.rpartition("/")
+        out.setdefault(folder, {})[name] = array
+    return out

@@ -1,4 +1,4 @@
-"""Calibration: probabilities that spread what is noise, prediction sets that hold every group's people at their rate."""
+"""Calibration: probabilities that spread what is noise, prediction sets that hold every group at its rate."""
 
 import numpy as np
 import pytest
@@ -27,14 +27,16 @@ def test_sets_hold_every_group_at_its_rate_even_one_between_two_others() -> None
         place = rng.normal(size=3 * each) + np.array([-1.5, 0, 1.5])[labels]
         return -((place[:, None] - [-1.5, 0, 1.5]) ** 2) / 2, labels
 
-    made = calibrated(*drawn(300))
-    scores, labels = drawn(2000)
-    sets = made.sets(made.probabilities(scores))
-    held = [sets[labels == g, g].mean() for g in range(3)]
-    assert held == pytest.approx([0.9] * 3, abs=0.035)
-    own = 1 - made.probabilities(scores)[np.arange(6000), labels]
-    by_one_limit = own <= np.quantile(own, 0.9)
-    assert by_one_limit[labels == 1].mean() < 0.85  # what one limit for all groups does to the one between
+    held, by_one_limit = [], []
+    for _ in range(10):
+        made = calibrated(*drawn(100))
+        scores, labels = drawn(500)
+        chances = made.probabilities(scores)
+        sets, own = made.sets(chances), 1 - chances[np.arange(1500), labels]
+        held.append([sets[labels == g, g].mean() for g in range(3)])
+        by_one_limit.append((own <= np.quantile(own, 0.9))[labels == 1].mean())
+    assert np.mean(held, 0) == pytest.approx([0.9] * 3, abs=0.03)
+    assert np.mean(by_one_limit) < 0.85  # what one limit for all groups does to the one between
 
 
 def test_too_few_people_for_the_coverage_exclude_no_group() -> None:
