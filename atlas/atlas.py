@@ -18,7 +18,7 @@ from atlas.biomarkers.recording import FaceParts
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.domain import domain_of
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
-from atlas.features import feature_table, stimuli_of
+from atlas.features import EXPRESSION, feature_table, kind_of, named_features, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
 from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
@@ -80,8 +80,13 @@ class Atlas:
         return tuple(n for n in self.matcher.encoder.scaler.names if n.startswith("AU") and n[2:].isdigit())
 
     @property
+    def features(self) -> str:
+        """What is matched: ``expression``, ``shape`` or ``both``."""
+        return kind_of(self.matcher.encoder.scaler.names)
+
+    @property
     def embeddings(self) -> dict[str, np.ndarray]:
-        """{group: (K,) float64}: the embedding of every standard face."""
+        """{group: (E,) float64}: the embedding of every standard face."""
         return dict(zip(self.groups, self.matcher.encoder.prototypes, strict=True))
 
     def summary(self) -> dict[str, Any]:
@@ -105,6 +110,7 @@ class Atlas:
                 "training_steps": self.matcher.encoder.steps,
                 "embedding_size": int(self.matcher.encoder.prototypes.shape[1]),
                 "features": len(self.matcher.encoder.scaler.names),
+                "features_of": self.features,
             },
             "reliability": {
                 "quality": self.reliability.stage,
@@ -162,6 +168,7 @@ def build_atlas(
     warnings: Sequence[str] = (),
     reliability: ReliabilityTable | None = None,
     averaging: Averaging | None = None,
+    features: str = EXPRESSION,
     trajectories: Mapping[str, Mapping[str, Trajectory]] | None = None,
     biomarkers: tuple[BiomarkerTable, FaceParts] | None = None,
     known: People | None = None,
@@ -174,6 +181,7 @@ def build_atlas(
 
     reliability : `template_figures` of the template, where they are known
     permutations : of the evaluation; tests : of the differences between groups
+    features : what is matched: ``expression``, ``shape`` (who someone is, not what the face does), or ``both``
     averaging : how standard faces are averaged; trajectories : as `atlas.reading` gives them
     biomarkers : of the same people, and how they were measured; without, only overlays are tested
     known : age, sex and more of the people, to adjust for; covariates, within : see `atlas.statistics.compare`
@@ -182,15 +190,15 @@ def build_atlas(
     Raises
     ------
     InputError
-        The reference group is not among the groups, the coverage is out of range, or people's ages or sexes are not
-        known as the averaging needs them.
+        There are no such features, the reference group is not among the groups, the coverage is out of range, or
+        people's ages or sexes are not known as the averaging needs them.
     """
     groups = tuple(sorted({person.group for person in people}))
     base = reference_group(groups, reference)
     averaging = averaging or Averaging()
     standard = standard_faces(people, template, space, averaging, seed)
     stimuli = stimuli_of(people)
-    names = feature_names(space, template_units(template))
+    names = named_features(feature_names(space, template_units(template)), template.n_shape, features)
     table = feature_table([person.recordings for person in people], names, stimuli)
     labels = [person.group for person in people]
     identities = [person.id for person in people]

@@ -11,7 +11,7 @@ from atlas.averaging import Averaging
 from atlas.biomarkers import ReliabilityTable
 from atlas.calibration import Calibration
 from atlas.domain import Domain
-from atlas.encoder import FittedEncoder
+from atlas.encoder import FittedEncoder, weight_shapes
 from atlas.features import Scaler
 from atlas.matcher import Matcher
 from atlas.motion import MotionSpace
@@ -27,7 +27,6 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.storage import read_arrays, take, write_arrays
 
 FILE = "atlas.safetensors"
-WEIGHTS = ("linear", "inner", "bias", "outer")
 OF_NORMS = ("names", "labels", "units", "sets", "stimuli")
 PARTLY_KNOWN = ("mean", "sd", "q", "reliability")  # of the norms: NaN where unknown, which a file cannot hold
 
@@ -42,7 +41,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "scaler/basis": scaler.basis,
         "encoder/prototypes": encoder.prototypes,
         "encoder/group_z": atlas.matcher.group_z,
-        **{f"encoder/{name}": encoder.weights[name] for name in WEIGHTS},
+        **{f"encoder/{name}": array for name, array in encoder.weights.items()},
     }
     norms, severity = atlas.matcher.norms, atlas.matcher.severity
     if norms is not None:
@@ -83,6 +82,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
             "joint_names": atlas.space.joint_names,
         },
         "features": scaler.names,
+        "bend": scaler.bend,
         "standard_faces": faces,
         "overlays": overlay_headers,
         "trajectories": trajectories,
@@ -92,7 +92,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "single": atlas.matcher.single.to_json(),
         "domain": atlas.matcher.domain.to_json(),
         "norms": None if norms is None else {name: getattr(norms, name) for name in OF_NORMS},
-        "severity": None if severity is None else severity.to_json(),
+        "severity": None if severity is None else severity.to_json() | {"bend": severity.scaler.bend},
         "coverage": atlas.matcher.coverage,
         "digests": atlas.matcher.digests,
         "cautions": atlas.matcher.cautions,
@@ -137,7 +137,8 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
     basis = take(arrays, "scaler/basis", (None, None), path)
     k = basis.shape[1]
     hidden = take(arrays, "encoder/bias", (1, None), path).shape[1]
-    shapes = {"linear": (k, k), "inner": (k, hidden), "bias": (1, hidden), "outer": (hidden, k)}
+    prototypes = take(arrays, "encoder/prototypes", (len(groups), None), path)
+    shapes = weight_shapes(k, prototypes.shape[1], hidden, gated="encoder/gate" in arrays)
     encoder = FittedEncoder(
         scaler=Scaler(
             features,
@@ -145,9 +146,10 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
             take(arrays, "scaler/mean", (rows, columns), path),
             take(arrays, "scaler/sd", (rows, columns), path),
             basis,
+            float(header["bend"]),
         ),
         weights={name: take(arrays, f"encoder/{name}", shape, path) for name, shape in shapes.items()},
-        prototypes=take(arrays, "encoder/prototypes", (len(groups), k), path),
+        prototypes=prototypes,
         steps=int(header["steps"]),
         held_people=np.zeros((0, len(groups))),
         held_single=np.zeros((0, len(groups))),
@@ -243,8 +245,8 @@ def _severity(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path)
     mean, sd = (take(arrays, f"severity/{name}", shape, path) for name in ("mean", "sd"))
     told: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in found["scores"].items()}
     return Severity(
-        **found | {"scores": SeverityScores(**told)},
-        scaler=Scaler(features, stimuli, mean, sd, basis),
+        **{n: v for n, v in found.items() if n != "bend"} | {"scores": SeverityScores(**told)},
+        scaler=Scaler(features, stimuli, mean, sd, basis, float(found["bend"])),
         weights=take(arrays, "severity/weights", (basis.shape[1],), path),
     )
 

@@ -1,54 +1,36 @@
 """The encoder: a small torch network whose embeddings are compared with the standard faces by cosine similarity.
 
-e(x) = normalise(x + x A + tanh(x W + b) B). A, B and b start at zero, so that training starts from the cosine between
-scaled features and only departs from it as far as held-out people gain by it. A group's standard face has an
-embedding like any face: that of the mean of its people's aggregated faces. The training loss is the match itself:
-cross-entropy of the scaled cosines to the standard faces, each person compared with a standard face of their group
-that leaves them out, groups weighted equally, with weight decay. Single stimuli of a person are trained on beside the
-whole person, so that a match may rest on one recording. How long to train is chosen by inner folds over people; what
-the held-out people scored there also calibrates the matcher.
+e(x) = normalise(x A + a + tanh(x W + b) B), of as many dimensions as there are groups. A and a start as the shrunken
+linear discriminant (`atlas.discriminant`), so that the nearest standard face by cosine is the discriminant's decision
+before a single step; B starts at zero. Training departs from there only as far as held-out people gain by it. A group's
+standard face has an embedding like any face: that of the mean of its people's aggregated faces.
 
-Many encoders (folds, permutations of the groups) are trained at once as one batch. One thread and a seed: the same
-bytes.
+Single stimuli of a person are trained on beside the whole person, so that a match may rest on one recording. Inner
+folds over people tell how long to train (`atlas.training`), and what the held-out people scored there calibrates the
+matcher.
+
+Many encoders (folds, permutations of the groups) are fitted at once as one batch. One thread and a seed: the same
+bytes. The batch may be trained on another device; embeddings are computed with NumPy.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
+from atlas.discriminant import discriminant
 from atlas.features import FeatureTable, Scaler, fit_scaler
+from atlas.rows import Rows, training_rows
+from atlas.training import Batch, Training, sharpness_of, single_losses, train
 
 HIDDEN = 24
-SHARPNESS = 6.0  # of the cosines in the training loss
-RATE, DECAY = 0.003, 0.05
-CHECKPOINTS = (0, 2, 4, 8, 16, 32)  # steps at which training may stop
 INNER_FOLDS = 3
-SINGLE_WEIGHT = 0.5  # of all single stimuli of a person, against the whole person's 1
 BATCH = 256  # encoders trained at once
 BATCH_ROWS = 16384  # and inputs of all of them together: what a processor's cache holds
-
-
-class Encoder(nn.Module):
-    """`copies` independent encoders of inputs with `size` components; embeddings have length 1."""
-
-    def __init__(self, copies: int, size: int, seed: int, hidden: int = HIDDEN):
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        start = torch.randn(size, hidden, generator=generator) / size**0.5
-        self.linear = nn.Parameter(torch.zeros(copies, size, size))
-        self.inner = nn.Parameter(start.repeat(copies, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(copies, 1, hidden))
-        self.outer = nn.Parameter(torch.zeros(copies, hidden, size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(copies, N, K) inputs to (copies, N, K) embeddings."""
-        bent = torch.tanh(x @ self.inner + self.bias) @ self.outer
-        return functional.normalize(x + x @ self.linear + bent, dim=-1, eps=1e-6)
+DEFAULT_TRAINING = Training()
 
 
 @dataclass(frozen=True)
@@ -63,8 +45,8 @@ class Task:
 class FittedEncoder:
     """An encoder and what it was fitted with.
 
-    weights : arrays ``linear`` (K, K), ``inner`` (K, H), ``bias`` (1, H), ``outer`` (H, K)
-    prototypes : (G, K) embeddings of the groups' standard faces
+    weights : arrays of `weight_shapes`
+    prototypes : (G, E) embeddings of the groups' standard faces
     steps : training steps, chosen by the inner folds
     held_people : (P, G) cosines of training people by encoders that did not learn from them, NaN for the others
     held_single : (R, G) the same for their single stimuli
@@ -78,24 +60,53 @@ class FittedEncoder:
     held_single: np.ndarray
 
     def embed(self, z: np.ndarray) -> np.ndarray:
-        """(N, K) embeddings of scaled features (N, Q + 1, F)."""
-        return embed(self.scaler.inputs(z), self.weights)
+        """(N, E) embeddings of scaled features (N, Q + 1, F)."""
+        x = self.scaler.inputs(z)
+        return embed(attended(x, z, self.scaler, self.weights) if "gate" in self.weights else x, self.weights)
 
     def cosines(self, z: np.ndarray) -> np.ndarray:
         """(N, G) cosine similarity to every standard face."""
         return self.embed(z) @ self.prototypes.T
 
 
+def weight_shapes(inputs: int, size: int, hidden: int, gated: bool = False) -> dict[str, tuple[int, int]]:
+    """Shapes of an encoder's weights, for inputs of length K, embeddings of length E and H hidden units."""
+    shapes = {
+        "linear": (inputs, size),
+        "offset": (1, size),
+        "inner": (inputs, hidden),
+        "bias": (1, hidden),
+        "outer": (hidden, size),
+    }
+    return shapes | {"gate": (inputs, 1)} if gated else shapes
+
+
 def embed(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """`Encoder.forward` for one encoder in NumPy: inputs (N, K) to embeddings (N, K)."""
-    out = x + x @ weights["linear"] + np.tanh(x @ weights["inner"] + weights["bias"]) @ weights["outer"]
+    """Inputs (N, K) to embeddings (N, E) of length 1: `atlas.training.Encoder` for one encoder, in NumPy."""
+    out = x @ weights["linear"] + weights["offset"]
+    out = out + np.tanh(x @ weights["inner"] + weights["bias"]) @ weights["outer"]
     return out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-6)
+
+
+def attended(x: np.ndarray, z: np.ndarray, scaler: Scaler, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """(N, K) inputs with stimuli weighted by the gate instead of alike: see `atlas.training.Encoder.attended`."""
+    owner, stimulus = np.nonzero(np.isfinite(z).any(2))
+    single = np.full((len(owner), *z.shape[1:]), np.nan)
+    rows = np.arange(len(owner))
+    single[rows, stimulus] = z[owner, stimulus]
+    inputs = scaler.inputs(single)
+    odds = np.exp((inputs @ weights["gate"])[:, 0])
+    share = odds / np.bincount(owner, odds, len(x))[owner] - 1 / np.bincount(owner, minlength=len(x))[owner]
+    out = x.copy()
+    np.add.at(out, owner, share[:, None] * inputs)
+    return out
 
 
 @contextmanager
 def reproducible() -> Iterator[None]:
     """One thread and deterministic algorithms within, as they were after."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a CUDA device has none that are
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
@@ -110,24 +121,29 @@ def fit_encoders(
     tasks: Sequence[Task],
     groups: int,
     seed: int = 0,
+    training: Training = DEFAULT_TRAINING,
+    device: str = "cpu",
 ) -> list[FittedEncoder]:
     """Fit one encoder for each task; everything learnt, scaling included, is learnt from the task's training people.
 
     Tasks of the same training people share a scaler.
+
+    training : options of `atlas.training`
+    device : that torch trains on, such as ``cuda``
     """
-    single, owner = table.single()
-    rows: dict[bytes, tuple[Scaler, np.ndarray]] = {}
+    made: dict[bytes, tuple[Scaler, Rows]] = {}
     for task in tasks:
         key = task.train.tobytes()
-        if key not in rows:
+        if key not in made:
             scaler = fit_scaler(FeatureTable(table.names, table.stimuli, table.values[task.train]))
-            rows[key] = scaler, np.concatenate([scaler.inputs(scaler.z(t)) for t in (table, single)])
-    owners = np.concatenate([np.arange(len(table)), owner])
-    out = []
-    per_batch = max(1, min(BATCH, BATCH_ROWS // len(owners)) // INNER_FOLDS)
+            made[key] = scaler, training_rows(table, scaler, training.augmentation, seed)
+    out: list[FittedEncoder] = []
+    most = max(len(rows.owners) for _, rows in made.values()) if made else 1
+    per_batch = max(1, min(BATCH, BATCH_ROWS // most) // INNER_FOLDS)
     for start in range(0, len(tasks), per_batch):
+        some = tasks[start : start + per_batch]
         with reproducible():
-            out += _fit_batch(tasks[start : start + per_batch], rows, owners, len(table), groups, seed)
+            out += _fit_batch(some, [made[task.train.tobytes()] for task in some], groups, seed, training, device)
     return out
 
 
@@ -145,134 +161,87 @@ def inner_folds(labels: np.ndarray, train: np.ndarray, folds: int, seed: int) ->
 
 def _fit_batch(
     tasks: Sequence[Task],
-    rows: dict[bytes, tuple[Scaler, np.ndarray]],
-    owners: np.ndarray,
-    people: int,
+    made: Sequence[tuple[Scaler, Rows]],
     groups: int,
     seed: int,
+    training: Training,
+    device: str,
 ) -> list[FittedEncoder]:
-    size = max(scaled.shape[1] for _, scaled in rows.values())
+    count, rows = len(tasks), made[0][1]
+    people, recordings = len(tasks[0].labels), rows.recordings
+    x = _padded([of_task.x for _, of_task in made])
+    blocks = _padded([_block_numbers(scaler)[None] for scaler, _ in made], -1)[:, 0]
+    labels, trained = (np.stack([getattr(task, name) for task in tasks]) for name in ("labels", "train"))
+    fold = np.stack([inner_folds(task.labels, task.train, INNER_FOLDS, seed) for task in tasks])
 
-    def inputs(task: Task) -> np.ndarray:
-        scaled = rows[task.train.tobytes()][1]
-        return np.pad(scaled, ((0, 0), (0, size - scaled.shape[1])))
+    inner = np.repeat(np.arange(count), INNER_FOLDS)  # task of every inner fit
+    out_of = fold[inner] == np.tile(np.arange(INNER_FOLDS), count)[:, None]
+    batch = _batch(rows, x[inner], labels[inner], trained[inner] & ~out_of, blocks[inner], groups)
+    held = out_of[:, rows.owners][..., None]
 
-    folds = [inner_folds(task.labels, task.train, INNER_FOLDS, seed) for task in tasks]
-    inner = [(task, fold != k, fold == k) for task, fold in zip(tasks, folds, strict=True) for k in range(INNER_FOLDS)]
-    x = torch.from_numpy(np.stack([inputs(task) for task, _, _ in inner]).astype(np.float32))
-    trained = np.stack([task.train & kept for task, kept, _ in inner])
-    labels = np.stack([task.labels for task, _, _ in inner])
-    steps = _train(x, labels, trained, owners, groups, seed)
-    held = np.stack([h for _, _, h in inner])[:, owners]  # (B, N) rows of people held out
-    best_loss, best = np.full(len(tasks), np.inf), np.zeros(len(tasks), int)
-    chosen = np.full((len(tasks), len(owners), groups), np.nan)
-    for step, (_, cosines) in zip(CHECKPOINTS, steps, strict=True):
-        scores = np.where(held[..., None], cosines, 0).reshape(len(tasks), INNER_FOLDS, -1, groups).sum(1)
-        for i, task in enumerate(tasks):
-            used = task.train[owners]
-            loss = _loss(scores[i], task.labels[owners], _row_weights(task.labels, task.train, owners))
-            if loss < best_loss[i] - 1e-4:
-                best_loss[i], best[i] = loss, step
-                chosen[i] = np.where(used[:, None], scores[i], np.nan)
+    def held_out(cosines: np.ndarray) -> np.ndarray:
+        """(tasks, N, G) cosines of every row by the encoder that did not learn from it."""
+        return np.where(held, cosines, 0).reshape(count, INNER_FOLDS, -1, groups).sum(1)
 
-    x = torch.from_numpy(np.stack([inputs(task) for task in tasks]).astype(np.float32))
-    trained, labels = np.stack([task.train for task in tasks]), np.stack([task.labels for task in tasks])
+    def sharpnesses(cosines: np.ndarray) -> np.ndarray:
+        of_people = held_out(cosines)[:, :people]
+        return np.array([sharpness_of(c[t], y[t]) for c, t, y in zip(of_people, trained, labels, strict=True)])
+
+    made_by = train(batch, training, seed, HIDDEN, device, lambda cosines: sharpnesses(cosines)[inner])
+    states = [state.cosines for state in made_by]
+    sharpness, scored = sharpnesses(states[0]), [held_out(cosines) for cosines in states]
+    best = np.array([_best([s[i] for s in scored], labels[i], trained[i], rows, sharpness[i]) for i in range(count)])
+    chosen = np.where(trained[:, rows.owners][..., None], np.stack(scored)[best, np.arange(count)], np.nan)
+
     final: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
-    for step, (encoder, _) in zip(CHECKPOINTS, _train(x, labels, trained, owners, groups, seed), strict=False):
-        wanted = np.flatnonzero(best == step)
-        if len(wanted):
-            with torch.no_grad():
-                prototypes = encoder(_means(x, labels, trained, groups)).numpy()
-            arrays = {name: value.detach().numpy().copy() for name, value in encoder.named_parameters()}
-            for i in wanted:
-                final[i] = {name: value[i] for name, value in arrays.items()}, prototypes[i]
-        if step == best.max():
+    batch = _batch(rows, x, labels, trained, blocks, groups)
+    for number, state in enumerate(train(batch, training, seed, HIDDEN, device, lambda _: sharpness)):
+        for i in np.flatnonzero(best == number):
+            final[i] = {name: value[i] for name, value in state.weights.items()}, state.prototypes[i]
+        if number == best.max():
             break
     out = []
-    for i, task in enumerate(tasks):
-        scaler, scaled = rows[task.train.tobytes()]
-        k = scaled.shape[1]
-        weights, prototype = final[i]
-        weights = {
-            "linear": weights["linear"][:k, :k],
-            "inner": weights["inner"][:k],
-            "bias": weights["bias"],
-            "outer": weights["outer"][:, :k],
-        }
-        out.append(
-            FittedEncoder(scaler, weights, prototype[:, :k], int(best[i]), chosen[i, :people], chosen[i, people:])
-        )
+    for i, (scaler, of_task) in enumerate(made):
+        weights, prototypes = final[i]
+        k = of_task.x.shape[1]
+        weights = {n: w[:k] if n in ("linear", "inner", "gate") else w for n, w in weights.items()}
+        held_people, held_single = chosen[i, :people], chosen[i, people : people + recordings]
+        steps = training.checkpoints[best[i]]
+        out.append(FittedEncoder(scaler, weights, prototypes, steps, held_people, held_single))
     return out
 
 
-def _means(x: Tensor, labels: np.ndarray, trained: np.ndarray, groups: int) -> Tensor:
-    """(B, G, K) mean input of every group's training people."""
-    member = torch.from_numpy((labels[:, None] == np.arange(groups)[:, None]) & trained[:, None]).to(x)
-    return member @ x[:, : labels.shape[1]] / member.sum(2, keepdim=True).clamp_min(1)
+def _batch(
+    rows: Rows, x: np.ndarray, labels: np.ndarray, trained: np.ndarray, blocks: np.ndarray, groups: int
+) -> Batch:
+    """Encoders to train, each from the discriminant of those that it learns from."""
+    whole = np.flatnonzero(rows.whole)
+    owners = rows.owners[whole]
+    weights = rows.share[whole] * trained[:, owners]
+    start = discriminant(x[:, whole], labels[:, owners], weights, blocks, groups)
+    return Batch(rows, x, labels, trained, groups, *start)
 
 
-def _row_weights(labels: np.ndarray, trained: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """(N,) weight of every row: groups equal, people equal within one, single stimuli together `SINGLE_WEIGHT`."""
-    people = len(labels)
-    count = np.bincount(labels[trained], minlength=labels.max() + 1)
-    each = np.where(trained, 1 / np.maximum(count[labels], 1), 0)
-    singles = np.bincount(owners[people:], minlength=people)
-    share = np.concatenate([np.ones(people), SINGLE_WEIGHT / singles[owners[people:]]])
-    weights = each[owners] * share
-    return weights / max(weights.sum(), 1e-12)
+def _best(scored: Sequence[np.ndarray], labels: np.ndarray, trained: np.ndarray, rows: Rows, sharpness: float) -> int:
+    """Number of the checkpoint to stop at: the one held-out people gain most by, if by more than its standard error."""
+    people = np.flatnonzero(trained)
+    start, *later = [single_losses(s, labels, rows, people, sharpness) for s in scored]
+    best, most = 0, 0.0
+    for number, losses in enumerate(later, start=1):
+        gain = start - losses
+        if gain.mean() > max(most, gain.std() / np.sqrt(len(gain))):
+            best, most = number, float(gain.mean())
+    return best
 
 
-def _loss(cosines: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    logits = SHARPNESS * cosines
-    log_sum = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
-    return float(weights @ (log_sum - logits[np.arange(len(labels)), labels]))
+def _block_numbers(scaler: Scaler) -> np.ndarray:
+    """(K,) int: inputs that are alike share a number."""
+    kinds = scaler.input_blocks
+    order = sorted(set(kinds))
+    return np.array([order.index(kind) for kind in kinds])
 
 
-def _train(
-    x: Tensor, labels: np.ndarray, trained: np.ndarray, owners: np.ndarray, groups: int, seed: int
-) -> Iterator[tuple[Encoder, np.ndarray]]:
-    """Train a batch of encoders; yields the encoders and the cosines (B, N, G) of all rows at every checkpoint.
-
-    x : (B, N, K) people, then single stimuli; labels, trained : (B, P); owners : (N,) whose row it is
-    """
-    batch, people = labels.shape
-    encoder = Encoder(batch, x.shape[2], seed)
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=RATE, weight_decay=DECAY)
-    means = _means(x, labels, trained, groups)
-    count = torch.from_numpy(
-        np.stack([np.bincount(r[t], minlength=groups) for r, t in zip(labels, trained, strict=True)])
-    )
-    own = torch.from_numpy(labels)
-    own_count = count.gather(1, own).to(x)[..., None]
-    own_mean = means.gather(1, own[..., None].expand(-1, -1, x.shape[2]))
-    in_mean = torch.from_numpy(trained)[..., None].to(x)
-    without = (own_count * own_mean - in_mean * x[:, :people]) / (own_count - in_mean).clamp_min(1)
-    weights = np.stack([_row_weights(r, t, owners) for r, t in zip(labels, trained, strict=True)])
-    weight = torch.from_numpy(weights.astype(np.float32))
-    column = own[:, torch.from_numpy(owners)][..., None]
-    # rows of people held out weigh nothing: only the others are trained on, as many for each encoder as the most have
-    used = trained[:, owners]
-    kept = torch.from_numpy(np.argsort(~used, axis=1, kind="stable")[:, : used.sum(1).max()])
-    column, weight = column.gather(1, kept[..., None]), weight.gather(1, kept)
-    wide = (-1, -1, x.shape[2])
-    seen = x.gather(1, kept[..., None].expand(wide))
-    owner_rows = torch.from_numpy(owners)[kept][..., None].expand(wide)
-
-    def training_cosines() -> Tensor:
-        """(B, n, G) of the rows trained on, each with a standard face of its group that leaves its person out."""
-        embedded, prototypes = encoder(seen), encoder(means)
-        left_out = (embedded * encoder(without).gather(1, owner_rows)).sum(-1, keepdim=True)
-        return (embedded @ prototypes.transpose(1, 2)).scatter(2, column, left_out)
-
-    done = 0
-    for checkpoint in CHECKPOINTS:
-        for _ in range(checkpoint - done):
-            optimiser.zero_grad()
-            scores = SHARPNESS * training_cosines()
-            losses = torch.logsumexp(scores, -1) - scores.gather(2, column)[..., 0]
-            (weight * losses).sum().backward()
-            optimiser.step()
-        done = checkpoint
-        with torch.no_grad():
-            plain = (encoder(x) @ encoder(means).transpose(1, 2)).numpy()
-        yield encoder, plain
+def _padded(arrays: Sequence[np.ndarray], fill: float = 0) -> np.ndarray:
+    """Arrays (N, K) stacked, K made the longest."""
+    size = max(array.shape[1] for array in arrays)
+    return np.stack([np.pad(a, ((0, 0), (0, size - a.shape[1])), constant_values=fill) for a in arrays])

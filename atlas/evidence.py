@@ -8,7 +8,7 @@ import numpy as np
 from atlas.aggregation import RecordingSummary
 from atlas.biomarkers import ACTION_UNITS, MEASURES, ReliabilityTable
 from atlas.encoder import FittedEncoder
-from atlas.features import pooled_z
+from atlas.features import features_of, pooled_z
 
 LINES = 8
 
@@ -35,7 +35,8 @@ def feature_evidence(
     pull = encoder.cosines(z) - encoder.cosines(without)
     pull = pull - pull.mean(1, keepdims=True)
     pooled = pooled_z(z)[0]
-    values, stages = np.stack([r.features for r in recordings]), [r.stage for r in recordings]
+    values = np.stack([features_of(r, encoder.scaler.names) for r in recordings])
+    stages = [r.stage for r in recordings]
     out = []
     for i in np.argsort(-pull.max(1), kind="stable")[:LINES]:
         quantity = list(quantities)[i]

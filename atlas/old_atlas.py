@@ -42,6 +42,8 @@ def from_version_2(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict
     """Version 2 knew one threshold for all groups, of novelty that of the most unusual person, and no domain, norms of
     parts or score.
     """
+    if "bend" not in header:
+        arrays, header = from_residual_encoder(arrays, header)
     return arrays, {
         **header,
         **{name: _calibration(header[name], len(header["groups"])) for name in ("whole", "single")},
@@ -59,6 +61,17 @@ def _calibration(old: dict[str, Any], groups: int) -> dict[str, Any]:
         "novelty_limit": NOVELTY_MARGIN * old["novelty"],
         "people": old["people"],
     }
+
+
+def from_residual_encoder(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Encoders were normalise(x + x A + ...) of inputs that were not bent; now the linear part is the whole of it."""
+    linear = arrays["encoder/linear"]
+    arrays = {
+        **arrays,
+        "encoder/linear": linear + np.eye(len(linear), dtype=linear.dtype),
+        "encoder/offset": np.zeros((1, len(linear)), linear.dtype),
+    }
+    return arrays, {**header, "bend": 0.0}
 
 
 def _renamed(name: str) -> str:

@@ -57,6 +57,13 @@ def build(
         str | None,
         typer.Option(help="'age': standard faces at the cohort's mean age, by a linear model.", show_default=False),
     ] = None,
+    features: Annotated[
+        str,
+        typer.Option(
+            help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand "
+            "for a diagnosis; or 'both'."
+        ),
+    ] = "expression",
     by: Annotated[
         str | None,
         typer.Option(help="'sex': standard faces of a group's women and men as well.", show_default=False),
@@ -86,6 +93,7 @@ def build(
     from atlas.biomarkers.table import biomarker_table
     from atlas.cli.command_line import command_line
     from atlas.cohort import load_cohort, reconstruct_videos
+    from atlas.features import check_kind
     from atlas.folder import Measured, check_folder, write_folder
     from atlas.reading import read_cohort
     from atlas.statistics import people_of
@@ -93,6 +101,7 @@ def build(
     from reconstruction.template import DEFAULT
 
     check_quality(quality)
+    check_kind(features)
     averaging = Averaging(weights, adjust, by, min_people)
     console = make_console()
     parameters = out / "parameters"
@@ -135,6 +144,7 @@ def build(
             warnings=reading.warnings,
             reliability=template_figures(head),
             averaging=averaging,
+            features=features,
             trajectories=reading.trajectories,
             biomarkers=(table, parts),
             known=people_of(people),
@@ -147,7 +157,7 @@ def build(
         command = command_line(
             "build", "cohort", out=out, reference=reference, template=template, coverage=coverage, tests=tests,
             permutations=permutations, covariates=covariates, within=within, weights=weights, adjust=adjust, by=by,
-            score=score, min_people=min_people, quality=quality, seed=seed,
+            features=features, score=score, min_people=min_people, quality=quality, seed=seed,
         )  # fmt: skip
         report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
     for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):

@@ -77,15 +77,24 @@ def simulate_people(
     return people
 
 
+def level_of_normal(own: np.ndarray) -> np.ndarray:
+    """Latent levels z as quantiles of standard normal draws: a Gaussian copula with a skewed margin."""
+    return (_LEVELS.ppf(stats.norm.cdf(own)) - _LEVELS.mean()) / _LEVELS.std()
+
+
+def draw_levels(people: int, rng: np.random.Generator) -> np.ndarray:
+    """(people, quantities) latent levels of new people without effects, in `QUANTITIES`' order."""
+    shared = rng.normal(size=(people, 1))
+    own = rng.normal(size=(people, len(QUANTITIES)))
+    n_units = len(UNITS)
+    own[:, :n_units] = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own[:, :n_units]
+    return level_of_normal(own)
+
+
 def _person(name: str, group: str, planted: dict[str, float], n_shape: int, entropy: list[int]) -> Person:
     rng = np.random.default_rng(entropy)
     shape = stats.truncnorm.rvs(-LARGEST_SHAPE, LARGEST_SHAPE, size=n_shape, random_state=rng).astype(np.float32)
-    shared = rng.normal()
-    own = rng.normal(size=len(QUANTITIES))
-    n_units = len(UNITS)
-    own[:n_units] = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own[:n_units]
-    # a Gaussian copula: correlated normal draws, read as quantiles of the skewed level
-    levels = (_LEVELS.ppf(stats.norm.cdf(own)) - _LEVELS.mean()) / _LEVELS.std()
+    levels = draw_levels(1, rng)[0]
     return Person(
         id=name,
         group=group,
@@ -93,6 +102,6 @@ def _person(name: str, group: str, planted: dict[str, float], n_shape: int, entr
         sex=str(rng.choice(["F", "M"])),
         shape=shape,
         levels={q: float(z) + planted.get(q, 0.0) for q, z in zip(QUANTITIES, levels, strict=True)},
-        asymmetry={u: float(a) for u, a in zip(UNITS, np.clip(rng.normal(0, 0.06, n_units), -0.15, 0.15), strict=True)},
+        asymmetry=dict(zip(UNITS, np.clip(rng.normal(0, 0.06, len(UNITS)), -0.15, 0.15).tolist(), strict=True)),
         seed=int(rng.integers(2**62)),
     )

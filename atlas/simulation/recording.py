@@ -39,6 +39,7 @@ TYPICAL = {  # of the movement measures, units as in atlas.biomarkers.measures
     "head_speed": 0.08,
     "gaze_dispersion": 0.09,
 }
+BLINKS = ("blink_rate", "blink_duration")  # those that do not vary from one recording to the next
 _UNDER_LID = ("AU05",)  # what a closing lid hides
 IMAGE_SIZE = 512
 
@@ -126,6 +127,12 @@ def check_recording(stimulus: str, seconds: float, fps: float, seed: int) -> Non
         raise InputError(f"expected a seed of 0 or more, got {seed}; choose another.")
 
 
+def unit_levels(stimulus: str) -> np.ndarray:
+    """(U,) typical mean coefficient of every unit in `UNITS` over a recording before a stimulus."""
+    apex = np.array([PROTOTYPES[stimulus].get(unit, 0.0) for unit in UNITS])
+    return np.where(np.isin(UNITS, PARTING), BACKGROUND_PARTING, BACKGROUND) + DUTY * apex
+
+
 @lru_cache(maxsize=4)
 def _template(name: str) -> Template:
     return load_template(name)
@@ -172,9 +179,8 @@ def _unit_courses(
     seconds = time[-1] + time[1]
     n_units = len(UNITS)
     apex = np.array([PROTOTYPES[stimulus].get(unit, 0.0) for unit in UNITS])
-    background = np.where(np.isin(UNITS, PARTING), BACKGROUND_PARTING, BACKGROUND)
     z = np.array([person.levels[unit] for unit in UNITS]) + OCCASION * rng.normal(size=n_units)
-    wanted = np.array([_level(t, x) for t, x in zip(background + apex * DUTY, z, strict=True)])
+    wanted = np.array([_level(t, x) for t, x in zip(unit_levels(stimulus), z, strict=True)])
 
     # the stimulus's events: units start together, each with a little lag and strength of its own
     n_events = max(1, round(seconds / 6))

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from atlas.aggregation import AggregatedFace, feature_names, template_units
-from atlas.encoder import Encoder, FittedEncoder, Task, embed, fit_encoders, inner_folds
+from atlas.encoder import FittedEncoder, Task, embed, fit_encoders, inner_folds
 from atlas.features import FeatureTable, feature_table, fit_scaler, stimuli_of
 from atlas.motion import MotionSpace
+from atlas.training import Encoder
 from reconstruction.template import Template
 
 Aggregated = Callable[[str, int, int], list[AggregatedFace]]
@@ -85,9 +86,9 @@ def test_held_out_people_lie_nearest_to_their_group(
 
 def test_embeddings_have_length_one_and_numpy_agrees_with_torch(fitted: FittedEncoder) -> None:
     rng = np.random.default_rng(0)
-    size = fitted.prototypes.shape[1]
+    size = 7
     x = rng.normal(size=(5, size)).astype(np.float32)
-    encoder = Encoder(1, size, 0)
+    encoder = Encoder(torch.zeros(1, size, 3), torch.zeros(1, 1, 3), 4, 0)
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter += 0.1 * torch.from_numpy(rng.normal(size=parameter.shape).astype(np.float32))
