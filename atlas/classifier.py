@@ -4,6 +4,7 @@ X is a table of people: (P, D), NaN where a person lacks a stimulus. `FeatureTab
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -38,7 +39,7 @@ class FaceMatcher(ClassifierMixin, BaseEstimator):
 
     Attributes after `fit`: ``classes_`` (G,), ``n_features_in_``, ``whole_`` and ``single_`` the `Calibration` of
     people with all stimuli and with fewer, ``scaler_``; ``matcher_`` the `Matcher` of the encoder, or ``estimator_``
-    the baseline.
+    with the baseline as its ``classifier``.
     """
 
     def __init__(
@@ -122,18 +123,13 @@ class FaceMatcher(ClassifierMixin, BaseEstimator):
             raise InputError(
                 f"expected the method {ENCODER}, {', '.join(BASELINES)}, got {self.method!r}; choose one of them."
             )
-        X, groups = table.matrix(), len(self.classes_)
+        X = table.matrix()
 
-        def fitted(rows: np.ndarray) -> Any:
+        def fitted(rows: np.ndarray) -> "_Baseline":
             made = BASELINES[self.method](names=table.names, stimuli=table.stimuli, random_state=seed)
-            return made.fit(X[rows], labels[rows])
+            return _Baseline(made.fit(X[rows], labels[rows]), len(self.classes_))
 
-        def scores_of(rows: np.ndarray) -> Any:
-            model = fitted(rows)
-            return lambda held: _logarithms(model, held, groups)
-
-        held = cross_fit(scores_of, table, labels, groups, seed)
-        self.estimator_ = fitted(np.ones(len(labels), bool))
+        self.estimator_, held = cross_fit(fitted, table, labels, len(self.classes_), seed)
         self.scaler_ = fit_scaler(table)
         self.whole_, self.single_ = held.calibrations(labels, self.coverage)
 
@@ -141,7 +137,7 @@ class FaceMatcher(ClassifierMixin, BaseEstimator):
         if self.method == ENCODER:
             encoder = self.matcher_.encoder
             return encoder.cosines(encoder.scaler.z(table))
-        return _logarithms(self.estimator_, table, len(self.classes_))
+        return self.estimator_(table)
 
     def _checked(self, X: np.ndarray) -> FeatureTable:
         check_is_fitted(self)
@@ -165,8 +161,18 @@ def _each(table: FeatureTable, whole: Calibration, single: Calibration, values: 
     return np.where(complete.reshape(-1, *[1] * (of_whole.ndim - 1)), of_whole, of_single)
 
 
-def _logarithms(model: Any, table: FeatureTable, groups: int) -> np.ndarray:
-    """(N, G) of a classifier's probabilities; a group it has not met has the least."""
-    found = np.full((len(table), groups), LEAST_PROBABILITY)
-    found[:, model.classes_] = np.maximum(model.predict_proba(table.matrix()), LEAST_PROBABILITY)
-    return np.log(found)
+@dataclass(frozen=True)
+class _Baseline:
+    """A fitted classifier of group numbers; called with a table of N people, (N, G) logarithms of its probabilities.
+
+    A group the classifier has not met has the least.
+    """
+
+    classifier: Any
+    groups: int
+
+    def __call__(self, table: FeatureTable) -> np.ndarray:
+        found = np.full((len(table), self.groups), LEAST_PROBABILITY)
+        chances = self.classifier.predict_proba(table.matrix())
+        found[:, self.classifier.classes_] = np.maximum(chances, LEAST_PROBABILITY)
+        return np.log(found)

@@ -3,10 +3,15 @@
 The fits to nine tenths repeat everything, scaling and the choice of stopping included, so what they say of the people
 left out is what a fit says of a new person. (The encoder's own inner folds will not do: training stops where they
 fare best, and on people without any difference between groups prediction sets from them hold 0.82 of 0.90.)
+
+Chance differences between groups are larger among fewer people, by 5 % among nine tenths, so these fits tell groups
+apart by more than the fit to all, where there is nothing else to tell. Their scores are brought to its scale by the
+ratio of both fits' scatter over the same people, which no group enters; else sets would hold 0.92 of 0.90.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +22,7 @@ from atlas.features import FeatureTable, Scaler, fit_scaler, pooled_z
 
 FOLDS = 10
 Scores = Callable[[FeatureTable], np.ndarray]  # (N, G) of a table of N people
+Fitted = TypeVar("Fitted", bound=Scores)
 
 
 @dataclass(frozen=True)
@@ -65,25 +71,27 @@ def cross_fit_encoders(
         encoder = next(fitted)
         parts = [next(fitted) for _ in range(fold.max() + 1)]
         scores = [_cosines(part) for part in parts]
-        out.append((encoder, _held_out(table, fold, groups, [part.scaler for part in parts], scores)))
+        scalers = [part.scaler for part in parts]
+        out.append((encoder, _held_out(table, fold, groups, scalers, scores, _cosines(encoder))))
     return out
 
 
 def cross_fit(
-    fit: Callable[[np.ndarray], Scores],
+    fit: Callable[[np.ndarray], Fitted],
     table: FeatureTable,
     labels: np.ndarray,
     groups: int,
     seed: int = 0,
-) -> HeldOut:
-    """The same for any classifier.
+) -> tuple[Fitted, HeldOut]:
+    """The same for any classifier of all the people.
 
     fit : of the training people (P,) bool, gives a function from tables of N people to scores (N, G)
     """
     fold = _folds(labels, np.ones(len(labels), bool), seed)
     fitted = [fit(fold != k) for k in range(fold.max() + 1)]
+    whole = fit(fold >= 0)
     scalers = [fit_scaler(_taken(table, fold != k)) for k in range(fold.max() + 1)]
-    return _held_out(table, fold, groups, scalers, fitted)
+    return whole, _held_out(table, fold, groups, scalers, fitted, whole)
 
 
 def _folds(labels: np.ndarray, train: np.ndarray, seed: int) -> np.ndarray:
@@ -98,19 +106,29 @@ def _held_out(
     groups: int,
     scalers: Sequence[Scaler],
     scores: Sequence[Scores],
+    whole: Scores,
 ) -> HeldOut:
+    """scalers, scores : of the fits that leave a fold out each; whole : of the fit to all"""
+    everyone = _taken(table, fold >= 0)
+    scatter = _scatter(whole(everyone))
     single, owner = table.single()
     of_people, of_single = np.full((len(table), groups), np.nan), np.full((len(owner), groups), np.nan)
     novelty, single_novelty = np.full(len(table), np.nan), np.full(len(owner), np.nan)
     for k, scaler in enumerate(scalers):
+        scale = scatter / max(_scatter(scores[k](everyone)), 1e-12)
         for rows, source, told, strange in (
             (fold == k, table, of_people, novelty),
             (fold[owner] == k, single, of_single, single_novelty),
         ):
             if rows.any():
                 held = _taken(source, rows)
-                told[rows], strange[rows] = scores[k](held), unlikeness(scaler.z(held))
+                told[rows], strange[rows] = scale * scores[k](held), unlikeness(scaler.z(held))
     return HeldOut(of_people, of_single, novelty, single_novelty, owner)
+
+
+def _scatter(scores: np.ndarray) -> float:
+    """How far apart scores (N, G) tell the groups: root mean square about each person's mean."""
+    return float(np.sqrt(((scores - scores.mean(1, keepdims=True)) ** 2).mean()))
 
 
 def _cosines(encoder: FittedEncoder) -> Scores:

@@ -155,12 +155,12 @@ def fit_severity(
     told = _scores(scores, held, null, centre, groups, shuffled, rng)
     scaler = fit_scaler(table)
     inputs = scaler.inputs(scaler.z(table))
-    final = _ridge().fit(inputs, scores[:, None])
+    final = _ridge().fit(inputs, scores)
     return Severity(
         column=column,
         scaler=scaler,
-        weights=final.coef_[0],
-        intercept=float(final.intercept_[0]),
+        weights=np.atleast_1d(np.squeeze(final.coef_)),
+        intercept=float(np.squeeze(final.intercept_)),
         low=float(scores.min()),
         high=float(scores.max()),
         half_width=conformal_quantile(np.abs(held[:, 0] - scores), np.ones(people), coverage, np.ptp(scores)),
@@ -188,6 +188,7 @@ def score_column(known: People | None, column: str, ids: list[str], groups: list
 
 
 def _ridge() -> RidgeCV:
+    """Each score, true or shuffled, chooses its penalty for itself."""
     return RidgeCV(ALPHAS, alpha_per_target=True)
 
 

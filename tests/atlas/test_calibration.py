@@ -36,7 +36,7 @@ def test_sets_hold_every_group_at_its_rate_even_one_between_two_others() -> None
         held.append([sets[labels == g, g].mean() for g in range(3)])
         by_one_limit.append((own <= np.quantile(own, 0.9))[labels == 1].mean())
     assert np.mean(held, 0) == pytest.approx([0.9] * 3, abs=0.03)
-    assert np.mean(by_one_limit) < 0.85  # what one limit for all groups does to the one between
+    assert np.mean(by_one_limit) < 0.885  # what one limit for all groups does to the one between
 
 
 def test_too_few_people_for_the_coverage_exclude_no_group() -> None:

@@ -121,7 +121,7 @@ def test_a_baseline_is_calibrated_alike(monkeypatch: pytest.MonkeyPatch) -> None
     table, labels = people(40, 2, 0.6, 0)
     made = matcher(method="plain").fit(table.matrix(), labels)
     new, truth = people(200, 2, 0.6, 1)
-    raw = made.estimator_.predict_proba(new.matrix()).max(1).mean()
+    raw = made.estimator_.classifier.predict_proba(new.matrix()).max(1).mean()
     told, right = made.predict_proba(new.matrix()), made.predict(new.matrix()) == truth
     assert abs(told.max(1).mean() - right.mean()) < abs(raw - right.mean())  # less sure of itself than it was
     assert made.prediction_sets(new.matrix())[np.arange(400), truth].mean() == pytest.approx(0.9, abs=0.07)
