@@ -91,7 +91,7 @@ def cross_fit(
     fitted = [fit(fold != k) for k in range(fold.max() + 1)]
     whole = fit(fold >= 0)
     scalers = [fit_scaler(_taken(table, fold != k)) for k in range(fold.max() + 1)]
-    return whole, _held_out(table, fold, groups, scalers, fitted, whole)
+    return whole, _held_out(table, fold, groups, scalers, fitted)
 
 
 def _folds(labels: np.ndarray, train: np.ndarray, seed: int) -> np.ndarray:
@@ -106,16 +106,18 @@ def _held_out(
     groups: int,
     scalers: Sequence[Scaler],
     scores: Sequence[Scores],
-    whole: Scores,
+    whole: Scores | None = None,
 ) -> HeldOut:
-    """scalers, scores : of the fits that leave a fold out each; whole : of the fit to all"""
+    """scalers, scores : of the fits that leave a fold out each
+    whole : of the fit to all, to whose scale they are brought; none where scores of people learnt from are far more
+        extreme than others', as a classifier's probabilities can be
+    """
     everyone = _taken(table, fold >= 0)
-    scatter = _scatter(whole(everyone))
     single, owner = table.single()
     of_people, of_single = np.full((len(table), groups), np.nan), np.full((len(owner), groups), np.nan)
     novelty, single_novelty = np.full(len(table), np.nan), np.full(len(owner), np.nan)
     for k, scaler in enumerate(scalers):
-        scale = scatter / max(_scatter(scores[k](everyone)), 1e-12)
+        scale = 1.0 if whole is None else _scatter(whole(everyone)) / max(_scatter(scores[k](everyone)), 1e-12)
         for rows, source, told, strange in (
             (fold == k, table, of_people, novelty),
             (fold[owner] == k, single, of_single, single_novelty),
