@@ -33,6 +33,7 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.template import Template
 
 KIND, VERSION = "face-atlas", 3
+IDENTITY = "people are matched by their faces' shape: who someone is may stand for their group"
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,13 @@ def build_atlas(
         evaluation_summary=evaluation.to_json(),
         simulated=simulated,
         seed=seed,
-        warnings=(*warnings, *standard.warnings, *figures.warnings, *found.warnings),
+        warnings=(
+            *warnings,
+            *([] if features == EXPRESSION else [IDENTITY]),
+            *standard.warnings,
+            *figures.warnings,
+            *found.warnings,
+        ),
         reliability=figures,
         averaging=averaging,
         by_sex=standard.by_sex,

@@ -190,7 +190,9 @@ def _fit_batch(
     made_by = train(batch, training, seed, HIDDEN, device, lambda cosines: sharpnesses(cosines)[inner])
     states = [state.cosines for state in made_by]
     sharpness, scored = sharpnesses(states[0]), [held_out(cosines) for cosines in states]
-    best = np.array([_best([s[i] for s in scored], labels[i], trained[i], rows, sharpness[i]) for i in range(count)])
+    best = np.full(count, len(scored) - 1)
+    if training.early_stopping:
+        best = np.array([_best([s[i] for s in scored], labels[i], trained[i], rows) for i in range(count)])
     chosen = np.where(trained[:, rows.owners][..., None], np.stack(scored)[best, np.arange(count)], np.nan)
 
     final: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
@@ -222,10 +224,10 @@ def _batch(
     return Batch(rows, x, labels, trained, groups, *start)
 
 
-def _best(scored: Sequence[np.ndarray], labels: np.ndarray, trained: np.ndarray, rows: Rows, sharpness: float) -> int:
+def _best(scored: Sequence[np.ndarray], labels: np.ndarray, trained: np.ndarray, rows: Rows) -> int:
     """Number of the checkpoint to stop at: the one held-out people gain most by, if by more than its standard error."""
     people = np.flatnonzero(trained)
-    start, *later = [single_losses(s, labels, rows, people, sharpness) for s in scored]
+    start, *later = [single_losses(s, labels, rows, people) for s in scored]
     best, most = 0, 0.0
     for number, losses in enumerate(later, start=1):
         gain = start - losses

@@ -6,9 +6,10 @@ clinical name (action units, movement measures) and for shape coefficients where
 axes for everything else: single coefficients' level, spread and speed, and how each stimulus departs from the mean. A
 stimulus that was not recorded is thus not guessed: it takes no part in the mean, and its departures are zero.
 
-Intensities and rates are skewed to the right over people, so the pooled z of named quantities is bent:
-BEND * log(1 + z / BEND). Everything learnt here (means, standard deviations, principal axes) is learnt from the
-training people alone and without their groups. Identity is not among the features unless it is asked for.
+Intensities and rates cannot be below zero and are skewed to the right over people: a difference among small ones says
+more than the same among large ones. So the pooled z of named quantities is bent: BEND * log(1 + z / BEND).
+Everything learnt here (means, standard deviations, principal axes) is learnt from the training people alone and
+without their groups. Identity is not among the features unless it is asked for.
 """
 
 from collections.abc import Sequence
@@ -47,6 +48,12 @@ class FeatureTable:
     def matrix(self) -> np.ndarray:
         """(P, (Q + 1) F) float64, the values as scikit-learn takes them."""
         return self.values.reshape(len(self.values), -1)
+
+    @classmethod
+    def of_matrix(cls, values: np.ndarray, names: Sequence[str] = (), stimuli: Sequence[str] = ()) -> "FeatureTable":
+        """The table that `matrix` gave; without names every column is a feature before one unknown stimulus."""
+        names = tuple(names) or tuple(f"x{i}" for i in range(values.shape[1]))
+        return cls(names, tuple(stimuli), values.reshape(len(values), len(stimuli) + 1, len(names)))
 
     def single(self) -> tuple["FeatureTable", np.ndarray]:
         """Every recorded stimulus of every person as a row of its own, and (R,) whose it is."""
@@ -162,7 +169,7 @@ class Scaler:
 
 
 def bent(z: np.ndarray, bend: float = BEND) -> np.ndarray:
-    """Scaled quantities with their skew taken out."""
+    """Scaled quantities, stretched where they are small; the slope at the mean is 1."""
     return bend * np.log(np.maximum(1 + z / bend, 0.05))
 
 

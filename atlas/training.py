@@ -23,7 +23,7 @@ from torch.nn import functional
 from atlas.augmentation import Augmentation
 from atlas.rows import Rows
 
-RATE = 0.003
+RATE = 0.01
 DECAY = 0.05  # of the bent part alone
 CHECKPOINTS = (0, 8, 32)  # steps at which training may stop
 IMPORTANT = 0.7  # share of rows that are to be the important ones
@@ -38,6 +38,7 @@ class Training:
     """Options; see the module's head.
 
     checkpoints : steps at which training may stop, the first 0
+    early_stopping : whether held-out people choose among them; without, training goes on to the last
     """
 
     attention: bool = False
@@ -45,6 +46,7 @@ class Training:
     relabel: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     checkpoints: tuple[int, ...] = CHECKPOINTS
+    early_stopping: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,12 @@ def sharpness_of(cosines: np.ndarray, labels: np.ndarray) -> float:
     return float(SHARPNESSES[int(np.argmin(losses))])
 
 
-def single_losses(
-    cosines: np.ndarray, labels: np.ndarray, rows: Rows, people: np.ndarray, sharpness: float
-) -> np.ndarray:
-    """(len(people),) cross-entropy of everyone by all their rows, groups weighted equally; its mean is the loss."""
+def single_losses(cosines: np.ndarray, labels: np.ndarray, rows: Rows, people: np.ndarray) -> np.ndarray:
+    """(len(people),) cross-entropy of everyone by all their rows, groups weighted equally; its mean is the loss.
+
+    The cosines are made as sharp as is best for these people: how sure the matcher is, is calibrated later.
+    """
+    sharpness = sharpness_of(cosines[people], labels[people])
     each = rows.share * _cross_entropy(sharpness * cosines, labels[rows.owners])
     of_person = np.bincount(rows.owners, each, len(labels))[people]
     size = np.bincount(labels[people])

@@ -23,6 +23,7 @@ recordings themselves tell can be read back with `observed`, so that the decisio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,7 @@ def _log_likelihood(seen: Observed, planted: Mapping[str, float]) -> np.ndarray:
     return out + _log_duration(seen, planted) + _log_blinks(seen, planted)
 
 
+@lru_cache(maxsize=8)
 def _log_densities(sd: float) -> tuple[np.ndarray, np.ndarray]:
     """Log density of an observed level on `_SEEN`: (Y, S) given the shared factor, and (Y,) of an unshared quantity."""
     step = _NORMAL[1] - _NORMAL[0]
