@@ -18,8 +18,8 @@ NAMES = (*(f"{kind} c{i}" for kind in ("level", "spread", "speed") for i in rang
 
 @pytest.fixture
 def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three fits to some of the people instead of ten: what is held out of them is tested, not how finely."""
-    monkeypatch.setattr("atlas.cross_fitting.FOLDS", 3)
+    """Two fits to half of the people instead of ten: what is held out of them is tested, not how finely."""
+    monkeypatch.setattr("atlas.cross_fitting.FOLDS", 2)
 
 
 @pytest.mark.usefixtures("few_folds")
