@@ -213,8 +213,8 @@ def _norms(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path) ->
     found = header["norms"]
     if found is None:
         return None
-    names, sets = tuple(found["names"]), {name: int(size) for name, size in found["sets"].items()}
-    parts, size, rows = sum(sets.values()), len(header["motion"]["names"]), len(found["stimuli"]) + 1
+    names, sets = tuple(found["names"]), tuple((name, int(size)) for name, size in found["sets"])
+    parts, size, rows = sum(size for _, size in sets), len(header["motion"]["names"]), len(found["stimuli"]) + 1
     k = len(names)
     shapes = {"mean": (rows, len(header["groups"]), k), "sd": (rows, k), "q": (k,), "reliability": (k,)}
     values = {

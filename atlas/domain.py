@@ -55,7 +55,7 @@ class Domain:
         """
         taken = [r.capture for r in recordings if r.capture is not None]
         out = [self._template(taken), self._stage(recordings), self._verdict(taken)]
-        out += [self._measure(name, taken) for name in self.limits]
+        out += [self._measure(name, taken) for name in TOLERANCE if name in self.limits]
         if (
             age is not None
             and self.ages is not None

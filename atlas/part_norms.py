@@ -30,7 +30,7 @@ class PartNorms:
     """P parts of several sets, K = 2 P quantities: every set's shares, then its speeds.
 
     names, labels, units : K each
-    sets : {name of a set: its parts}, in order; forms : (P, M, M) float32 mm^2; extent : (P,), see `PartSet`
+    sets : (name, how many parts) of every set, in order; forms : (P, M, M) float32 mm^2; extent : (P,), see `PartSet`
     stimuli : S names
     mean : (S + 1, G, K) of every group before every stimulus, and over all; NaN where too few know it
     sd : (S + 1, K) within groups
@@ -41,7 +41,7 @@ class PartNorms:
     names: tuple[str, ...]
     labels: tuple[str, ...]
     units: tuple[str, ...]
-    sets: Mapping[str, int]
+    sets: tuple[tuple[str, int], ...]
     stimuli: tuple[str, ...]
     forms: np.ndarray
     extent: np.ndarray
@@ -56,7 +56,7 @@ class PartNorms:
         moment = steps.second_moment(space.vectors(sequence))
         energy = np.maximum(self.forms.reshape(len(self.forms), -1) @ moment.ravel(), 0)
         out, first = [], 0
-        for size in self.sets.values():
+        for _, size in self.sets:
             part = slice(first, first + size)
             out += [shares(energy[part], self.extent[part]), np.sqrt(energy[part])]
             first += size
@@ -124,7 +124,7 @@ def part_norms(
         names=names,
         labels=tuple(f"{table.quantities[c].label}: {_KINDS[n.rsplit('_', 1)[1]]}" for c, n in pairs),
         units=tuple(table.quantities[c].unit for c in columns),
-        sets={s.name: len(s.places) for s in sets},
+        sets=tuple((s.name, len(s.places)) for s in sets),
         stimuli=stimuli,
         forms=np.concatenate([parts.forms[s.name] for s in sets]).astype(np.float32),
         extent=np.concatenate([s.extent for s in sets]),

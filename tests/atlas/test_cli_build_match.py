@@ -126,6 +126,9 @@ def test_an_atlas_reads_back_as_it_was(
     assert a == b
     norms, same_norms = (x.matcher.norms for x in (atlas, back))
     assert norms is not None
+    assert same_norms is not None
+    recording = load(sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0])
+    np.testing.assert_array_equal(same_norms.measure(recording, back.space), norms.measure(recording, space))
     for field in fields(norms):
         np.testing.assert_array_equal(getattr(norms, field.name), getattr(same_norms, field.name))
     assert a["severity"]["column"] == "phq-9"
