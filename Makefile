@@ -32,7 +32,7 @@ demo: setup ## Simulate people, reconstruct, build an atlas, match; open outputs
 
 test: setup ## Run the tests with coverage
 	@bash scripts/browser.sh
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadscope --cov --cov-report=term
 
 test-slow: setup ## Run the tests that need minutes
 	$(BIN)/python -m pytest -m slow

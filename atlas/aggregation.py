@@ -198,9 +198,6 @@ def summarise(
             [moved[name] for name in MEASURES],
         ]
     )
-    content = b"".join(
-        np.ascontiguousarray(a, np.float32).tobytes() for a in (sequence.shape, sequence.expression, sequence.pose)
-    )
     return RecordingSummary(
         stimulus=stimulus or UNKNOWN,
         frames=len(sequence),
@@ -209,13 +206,21 @@ def summarise(
         mean=level,
         covariance=covariance,
         features=features,
-        digest=hashlib.sha256(content).hexdigest()[:16],
+        digest=digest_of(sequence),
         simulated=sequence.simulated,
         stage=sequence.stage,
         left_out=left_out(sequence),
         biomarkers=np.zeros(0) if biomarkers is None else np.asarray(biomarkers(sequence), np.float64),
         capture=capture_of(sequence),
     )
+
+
+def digest_of(sequence: FaceSequence) -> str:
+    """16 hex digits of the parameters, by which a recording is recognised."""
+    content = b"".join(
+        np.ascontiguousarray(a, np.float32).tobytes() for a in (sequence.shape, sequence.expression, sequence.pose)
+    )
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def left_out(sequence: FaceSequence) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """A cohort folder: participants.tsv and the recordings below it.
 
-Layout, after BIDS: ``participants.tsv`` (tab-separated; participant_id, group, age, sex; ``n/a`` for missing) and
-``sub-<id>/sub-<id>_task-<stimulus>.face.safetensors``, or a video of that name to be reconstructed. A recording belongs
-to the ``sub-*`` folder it lies in. Reads leniently and collects what it found odd in `Cohort.warnings`; refuses what
-would make the result wrong.
+Layout, after BIDS: ``participants.tsv`` (tab-separated; participant_id, group, age, sex; ``n/a`` for missing), scores
+as `atlas.phenotype` reads them, and ``sub-<id>/[ses-<label>/]sub-<id>_[ses-<label>_]task-<stimulus>_face.safetensors``
+(``.face.safetensors`` as well), or a video of that name to be reconstructed. A recording belongs to the ``sub-*``
+folder it lies in; recordings of several sessions are recordings of the person. Reads leniently and collects what it
+found odd in `Cohort.warnings`; refuses what would make the result wrong.
 """
 
 import json
@@ -16,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 
 from atlas.groups import LEAST_PEOPLE, check_groups
 from atlas.participants import MISSING, age_of, declared_simulated, read_participants, sex_of
+from atlas.phenotype import read_phenotype, session_label
 from reconstruction.errors import InputError
-from reconstruction.sequence import KIND, SUFFIX, FaceSequence, save
+from reconstruction.sequence import KIND, SUFFIX, SUFFIXES, FaceSequence, save, stem_of
 from reconstruction.storage import HEADER
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
@@ -25,23 +27,30 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of one person; `stimulus` is what stands behind ``task-``, or None."""
+    """One recording of one person; `stimulus` is what stands behind ``task-``, `session` what stands behind ``ses-`` in
+    the folder or in the name, or None.
+    """
 
     path: Path
     stimulus: str | None
+    session: str | None = None
 
     @property
     def is_video(self) -> bool:
-        return not self.path.name.endswith(SUFFIX)
+        return not self.path.name.endswith(SUFFIXES)
 
     @property
     def stem(self) -> str:
-        return self.path.name.removesuffix(SUFFIX) if not self.is_video else self.path.stem
+        return stem_of(self.path) if not self.is_video else self.path.stem
+
+    def parameters(self, folder: Path, person: str) -> Path:
+        """Where below `folder` the parameters of a video are kept."""
+        return folder / person / (f"ses-{self.session}" if self.session else "") / f"{self.stem}{SUFFIX}"
 
 
 @dataclass(frozen=True)
 class Participant:
-    """One person; `id` as ``sub-<id>``, `age` in years or None, `extra` the other columns as text.
+    """One person; `id` as ``sub-<id>``, `age` in years or None, `extra` the other columns and the scores as text.
 
     simulated : the person does not exist: participants.tsv says so, or every recording's parameters do
     """
@@ -71,6 +80,10 @@ class Cohort:
     def stimuli(self) -> tuple[str, ...]:
         return tuple(sorted({r.stimulus for p in self.people for r in p.recordings if r.stimulus}))
 
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        return tuple(sorted({r.session for p in self.people for r in p.recordings if r.session}))
+
     def of_group(self, group: str) -> tuple[Participant, ...]:
         return tuple(person for person in self.people if person.group == group)
 
@@ -86,6 +99,18 @@ def stimulus_of(path: str | Path) -> str | None:
     return found.group(1) if found else None
 
 
+def session_of(path: str | Path) -> str | None:
+    """The session of a recording: of the ``ses-*`` folder it lies in, else of its name; None where neither says one."""
+    path = Path(path)
+    for parent in path.parents:
+        if parent.name.startswith("sub-"):
+            break
+        if re.fullmatch(r"ses-[A-Za-z0-9]+", parent.name):
+            return session_label(parent.name)
+    found = re.search(r"(?:^|_)ses-([A-Za-z0-9]+)", path.name)
+    return found.group(1) if found else None
+
+
 def person_of(path: str | Path) -> str | None:
     """The nearest ``sub-*`` folder a recording lies in, else the ``sub-*`` of its name; None where there is neither."""
     path = Path(path).absolute()
@@ -97,20 +122,25 @@ def person_of(path: str | Path) -> str | None:
 
 
 def load_cohort(
-    folder: str | Path, parameters: str | Path | None = None, quality: str | None = None, least: int = LEAST_PEOPLE
+    folder: str | Path,
+    parameters: str | Path | None = None,
+    quality: str | None = None,
+    least: int = LEAST_PEOPLE,
+    session: str | None = None,
 ) -> Cohort:
     """Read a cohort folder.
 
-    parameters : folder ``sub-<id>/<stem>.face.safetensors`` of already reconstructed videos, searched where a video
-        has no parameter file beside it
+    parameters : folder ``sub-<id>/[ses-<label>/]<stem>.face.safetensors`` of already reconstructed videos, searched
+        where a video has no parameter file beside it
     least : people who are not simulated that a group needs, if it has any
     quality : of reconstruction; what lies in `parameters` and names another one stays a video; None for any
+    session : only recordings and scores of this session, ``1`` or ``ses-1``; None for all
 
     Raises
     ------
     InputError
-        There is no usable participants.tsv, a person is listed twice, no recording can be used, parameters belong to
-        several templates, or a group has too few people with recordings.
+        There is no usable participants.tsv, a person is listed twice, no recording can be used or is of the session,
+        parameters belong to several templates, or a group has too few people with recordings.
     """
     folder = Path(folder)
     table = folder / "participants.tsv"
@@ -122,14 +152,20 @@ def load_cohort(
         )
     warnings: list[str] = []
     rows = read_participants(table, warnings)
-    found = _find_recordings(folder, Path(parameters) if parameters else None, quality)
+    found = find_recordings(folder, Path(parameters) if parameters else None, quality)
+    if session is not None:
+        session = session_label(session)
+        found = _of_session(found, session)
+    columns = next(iter(rows.values()), {})
+    scores = read_phenotype(folder, session, columns, warnings)
     people = []
     for identity, row in sorted(rows.items()):
         recordings = found.pop(identity, ())
         if row["group"].lower() in MISSING:
             warnings.append(f"{identity} has no group in participants.tsv and was left out")
         elif not recordings:
-            warnings.append(f"{identity} has no recording below {folder.name}/{identity} and was left out")
+            of = f" of session {session}" if session else ""
+            warnings.append(f"{identity} has no recording{of} below {folder.name}/{identity} and was left out")
         else:
             extra = {k: v for k, v in row.items() if k not in ("participant_id", "group", "age", "sex") and v}
             people.append(
@@ -139,10 +175,12 @@ def load_cohort(
                     age_of(row.get("age", ""), identity, warnings),
                     sex_of(row.get("sex", "")),
                     recordings,
-                    extra,
+                    extra | scores.pop(identity, {}),
                     declared_simulated(row),
                 )
             )
+    if unknown := scores.keys() - rows.keys():
+        warnings.append(f"scores of {', '.join(sorted(unknown))} have no row in participants.tsv and were left out")
     for identity in sorted(found):
         warnings.append(f"{identity} has recordings but no row in participants.tsv and was left out")
     people = _drop_unreadable(people, warnings)
@@ -158,7 +196,7 @@ def reconstruct_videos(
     least: int = LEAST_PEOPLE,
     progress: Callable[[int, int, str, str, int, int], None] | None = None,
 ) -> Cohort:
-    """Reconstruct what is still video into ``parameters/sub-<id>/<stem>.face.safetensors``; the rest is left as it is.
+    """Reconstruct what is still video into `Recording.parameters`; the rest is left as it is.
 
     What is written stays, so that a second call goes on where the first was stopped.
 
@@ -178,7 +216,7 @@ def reconstruct_videos(
             if progress:
                 progress(number, len(videos), stem, stage, frame, frames)
 
-        target = Path(parameters) / person.id / f"{recording.stem}{SUFFIX}"
+        target = recording.parameters(Path(parameters), person.id)
         try:
             sequence = reconstruct(recording.path, report)
             if person.simulated:
@@ -189,9 +227,7 @@ def reconstruct_videos(
             warnings.append(f"{recording.path.name} was left out: {error}")
     people = []
     for person in cohort.people:
-        kept = tuple(
-            Recording(path, r.stimulus) for r in person.recordings if (path := done.get(r.path, r.path)) is not None
-        )
+        kept = tuple(replace(r, path=path) for r in person.recordings if (path := done.get(r.path, r.path)) is not None)
         if kept:
             people.append(replace(person, recordings=kept))
         else:
@@ -201,25 +237,38 @@ def reconstruct_videos(
     return Cohort(cohort.folder, tuple(people), tuple(warnings))
 
 
-def _find_recordings(folder: Path, parameters: Path | None, quality: str | None) -> dict[str, tuple[Recording, ...]]:
-    """Person id to recordings sorted by name; a parameter file stands in for the video of the same stem."""
-    best: dict[tuple[str, str], Path] = {}
+def find_recordings(
+    folder: Path, parameters: Path | None = None, quality: str | None = None
+) -> dict[str, tuple[Recording, ...]]:
+    """Person id to recordings sorted by session and name; a parameter file stands in for the video of the same stem."""
+    best: dict[tuple[str, str, str], Recording] = {}
     for path in sorted(folder.glob("sub-*/**/*")):
-        is_parameters = path.name.endswith(SUFFIX)
+        is_parameters = path.name.endswith(SUFFIXES)
         if not path.is_file() or not (is_parameters or path.suffix.lower() in VIDEO_SUFFIXES):
             continue
-        key = (path.relative_to(folder).parts[0], Recording(path, None).stem)
+        recording = Recording(path, stimulus_of(path), session_of(path.relative_to(folder)))
+        key = (path.relative_to(folder).parts[0], recording.session or "", recording.stem)
         if is_parameters or key not in best:
-            best[key] = path
+            best[key] = recording
     out: dict[str, list[Recording]] = {}
-    for (identity, stem), path in sorted(best.items()):
-        made = parameters / identity / f"{stem}{SUFFIX}" if parameters else None
-        if made and made.is_file() and not path.name.endswith(SUFFIX) and _has_quality(made, quality):
-            chosen = made
-        else:
-            chosen = path
-        out.setdefault(identity, []).append(Recording(chosen, stimulus_of(path)))
+    for (identity, _, _), recording in sorted(best.items()):
+        if parameters and recording.is_video:
+            made = recording.parameters(parameters, identity)
+            if made.is_file() and _has_quality(made, quality):
+                recording = replace(recording, path=made)
+        out.setdefault(identity, []).append(recording)
     return {identity: tuple(recordings) for identity, recordings in out.items()}
+
+
+def _of_session(found: dict[str, tuple[Recording, ...]], session: str) -> dict[str, tuple[Recording, ...]]:
+    kept = {identity: tuple(r for r in of if r.session == session) for identity, of in found.items()}
+    if not any(kept.values()):
+        known = sorted({r.session for of in found.values() for r in of if r.session})
+        raise InputError(
+            f"expected recordings of session {session}, but there are none (sessions found: "
+            f"{', '.join(known) or 'none'}); name one of them, or leave the session out."
+        )
+    return kept
 
 
 def _has_quality(path: Path, quality: str | None) -> bool:

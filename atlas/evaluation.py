@@ -181,7 +181,7 @@ def evaluate(
     )
 
 
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, n: float, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's 95 % interval of a share (Wilson 1927)."""
     share = hits / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -13,7 +13,6 @@ adjusted for covariates where these are known; their p values are by permutation
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -172,17 +171,6 @@ def overlay_set(
     }
     statistics = Statistics(tuple(rows), chosen.names, permutations, resamples, seed, tuple(said))
     return OverlaySet(by_group, by_contrast, statistics)
-
-
-def overlays(
-    people: Sequence[AggregatedFace],
-    space: MotionSpace,
-    template: Template,
-    reference: str | None = None,
-    **options: Any,
-) -> dict[str, dict[str, Overlay]]:
-    """{group: {kind: Overlay}} against the reference; options as `overlay_set` has them."""
-    return overlay_set(people, space, template, reference, **options).by_group
 
 
 def outward_directions(template: Template, space: MotionSpace) -> np.ndarray:

@@ -11,8 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from reconstruction.errors import InputError
 from reconstruction.rendering import vertex_normals
-from reconstruction.sequence import STATEMENT
-from reconstruction.sequence import SUFFIX as PARAMETERS
+from reconstruction.sequence import STATEMENT, stem_of
 from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
 from reconstruction.subdivision import subdivide
 from reconstruction.template import Template
@@ -102,7 +101,7 @@ def detailed_mesh(
 def detail_path(parameters: str | Path) -> Path:
     """Where the map of a ``.face.safetensors`` file lies: beside it."""
     path = Path(parameters)
-    return path.with_name(path.name.removesuffix(PARAMETERS) + SUFFIX)
+    return path.with_name(stem_of(path) + SUFFIX)
 
 
 def load_detail_beside(parameters: str | Path) -> DetailMap:

@@ -8,6 +8,7 @@ import open3d as o3d
 from scipy.spatial import cKDTree
 
 from reconstruction.camera import project
+from reconstruction.closest import closest_places, ray_scene
 from reconstruction.errors import InputError
 from reconstruction.landmarks import IBUG68, FaceMesh
 from reconstruction.rendering import Renderer, look_at_camera
@@ -21,13 +22,6 @@ INNER_LIPS = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 31
 # fmt: on
 BEHIND_LIPS = 0.004  # metres behind the lips' rims where there is no lip any more
 _POINT, _MARK = (30, 90, 220), (255, 214, 0)  # sRGB, in `picture`
-
-
-def closest_places(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> Embedding:
-    """The places of the surface closest to `points` (K, 3)."""
-    closest = _scene(vertices, faces).compute_closest_points(o3d.core.Tensor(points.astype(np.float32)))
-    inner = closest["primitive_uvs"].numpy()
-    return Embedding(faces[closest["primitive_ids"].numpy().astype(int)], np.c_[1 - inner.sum(1), inner])
 
 
 def embed_detector_points(template: Template) -> Template:
@@ -66,7 +60,7 @@ def embed_detector_points(template: Template) -> Template:
     head_from_camera = np.linalg.inv(camera_from_head)
     direction = rays @ head_from_camera[:3, :3].T
     origin = np.tile(head_from_camera[:3, 3], (len(rays), 1))
-    scene = _scene(template.v_template, template.faces)
+    scene = ray_scene(template.v_template, template.faces)
     hit = scene.cast_rays(o3d.core.Tensor(np.c_[origin, direction].astype(np.float32)))
     seen = np.isfinite(hit["t_hit"].numpy())
     uv = hit["primitive_uvs"].numpy()
@@ -126,9 +120,3 @@ def _camera(template: Template, size: int = SIZE) -> tuple[np.ndarray, np.ndarra
     """From the front; what no triangle uses is not looked at."""
     drawn = template.v_template[np.unique(template.faces)]
     return look_at_camera(drawn, size, size)
-
-
-def _scene(vertices: np.ndarray, faces: np.ndarray) -> "o3d.t.geometry.RaycastingScene":
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
-    return scene

@@ -4,7 +4,7 @@ No pixel, path or name of the recording is stored.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,25 @@ import torch
 from reconstruction.camera import FACING
 from reconstruction.errors import InputError
 from reconstruction.face_model import FaceModel, rotation_matrix
-from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
+from reconstruction.sequence_elements import ARRAYS, FIELDS, check_arrays, check_fields, say_unknown
+from reconstruction.storage import read_arrays, write_arrays, write_atomically
 from reconstruction.template import Template
 from reconstruction.verdict import RecordingVerdict, assess
 
-KIND, VERSION = "face-sequence", 1
+KIND, VERSION = "face-sequence", 2  # 1 had no table of elements
 SUFFIX = ".face.safetensors"
+BIDS_SUFFIX = "_face.safetensors"  # where a folder follows BIDS
+SUFFIXES = (SUFFIX, BIDS_SUFFIX)
 STATEMENT = "research use; not a diagnosis"
+NOT_GIVEN = "not given"  # as template_sha256: parameters of another tool, whose model file was not at hand
 
 
 @dataclass(frozen=True)
 class FaceSequence:
     """Parameters of one person in one recording; T frames, S shape and E expression components, J joints.
 
-    template, template_sha256 : the template the parameters belong to
+    template, template_sha256 : the template the parameters belong to; the second is `NOT_GIVEN` where only the name of
+        the model is known
     expression_names, joint_names
     shape : (S,) float32, standard deviations; one identity for the whole recording
     shape_sd : (S,) float32, its standard error
@@ -96,8 +101,18 @@ class FaceSequence:
         self.check_template(template)
         return template.v_template + template.shapedirs @ self.shape
 
+    def check_known(self) -> None:
+        """Raise InputError where only the name of the parameters' template is known."""
+        if self.template_sha256 == NOT_GIVEN:
+            raise InputError(
+                f"expected parameters of a template that is known, but these were converted from another tool without "
+                f"the model's file ({self.template}); convert them again with --template FILE, made by face-atlas "
+                "template import."
+            )
+
     def check_template(self, template: Template) -> None:
         """Raise InputError unless the parameters belong to `template`."""
+        self.check_known()
         if self.template_sha256 != template.sha256:
             raise InputError(
                 f"expected parameters of template {template.name} ({template.sha256[:8]}), but they belong to "
@@ -148,56 +163,48 @@ class FaceSequence:
         }
 
 
-_ARRAYS = {  # name: (dtype, shape with T, S, E, J by name)
-    "shape": (np.float32, "S"),
-    "shape_sd": (np.float32, "S"),
-    "expression": (np.float32, "TE"),
-    "expression_sd": (np.float32, "E"),
-    "pose": (np.float32, "TJ3"),
-    "translation": (np.float32, "T3"),
-    "camera_matrix": (np.float32, "33"),
-    "time_s": (np.float64, "T"),
-    "valid": (np.uint8, "T"),
-    "quality": (np.float32, "T"),
-    "reason": (np.uint8, "T"),
-}
-_FIELDS = (
-    "template",
-    "template_sha256",
-    "expression_names",
-    "joint_names",
-    "image_size",
-    "reason_names",
-    "frame_rate",
-    "simulated",
-    "provenance",
-)
-
-
 def save(sequence: FaceSequence, path: str | Path) -> Path:
-    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``; returns the path of the first.
+    """Write ``<stem>.face.safetensors`` and ``<stem>.face.json``, or both with ``_face``; returns the first one's path.
 
     Raises
     ------
     InputError
-        The path does not end in ``.face.safetensors``, or a number is not finite.
+        The path ends in none of `SUFFIXES`, a number is not finite, or the sequence is none that `load` would read.
     """
     path = Path(path)
-    if not path.name.endswith(SUFFIX):
+    if not path.name.endswith(SUFFIXES):
         raise InputError(f"expected a file name ending in {SUFFIX}, got {path.name}; rename it.")
-    arrays = {name: np.asarray(getattr(sequence, name), dtype) for name, (dtype, _) in _ARRAYS.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise InputError(f"expected finite numbers, but {name} holds NaN or infinity; nothing was written.")
-    fields = asdict(sequence)
-    write_arrays(path, KIND, VERSION, arrays, {key: fields[key] for key in _FIELDS})
-    sidecar = json.dumps(sequence.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path.with_name(path.name.removesuffix(SUFFIX) + ".face.json"), sidecar.encode())
+    arrays = {name: np.asarray(getattr(sequence, name), element.dtype) for name, element in ARRAYS.items()}
+    fields = {name: getattr(sequence, name) for name in FIELDS}
+    check_arrays(arrays, check_fields(fields, path), path)
+    write_arrays(path, KIND, VERSION, arrays, fields, about_arrays())
+    write_sidecar(sequence, path)
     return path
 
 
+def write_sidecar(sequence: FaceSequence, path: Path) -> None:
+    """Write the readable summary that lies beside the parameter file `path`."""
+    sidecar = json.dumps(sequence.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path.with_suffix(".json"), sidecar.encode())
+
+
+def stem_of(path: Path) -> str:
+    """The name of a parameter file without what every one of them ends in."""
+    return path.name.removesuffix(SUFFIX).removesuffix(BIDS_SUFFIX)
+
+
+def about_arrays() -> dict[str, dict[str, str]]:
+    """What the table of elements says of every array beside its encoding: axes, unit, frame."""
+    about = {name: {"axes": e.axes, "unit": e.unit, "frame": e.frame} for name, e in ARRAYS.items()}
+    return {name: {key: text for key, text in more.items() if text} for name, more in about.items()}
+
+
 def load(path: str | Path) -> FaceSequence:
-    """Read a ``.face.safetensors`` file; the sidecar is not needed.
+    """Read a ``.face.safetensors`` or ``_face.safetensors`` file of this version or an earlier one; the sidecar is not
+    needed.
+
+    What is unknown in it is left out with an `InputWarning`; what may be absent is taken to be as ``docs/format.md``
+    says.
 
     Raises
     ------
@@ -205,21 +212,7 @@ def load(path: str | Path) -> FaceSequence:
         The file is missing, damaged, of another kind or newer than this software.
     """
     arrays, header = read_arrays(path, KIND, VERSION)
-    for key in _FIELDS:
-        if key not in header:
-            raise InputError(f"expected {key!r} in the header of {path}, but it is missing; write the file anew.")
-    sizes: dict[str, int] = {
-        "3": 3,
-        "E": len(header["expression_names"]),
-        "J": len(header["joint_names"]),
-        "T": len(arrays.get("time_s", ())),
-        "S": len(arrays.get("shape", ())),
-    }
-    values: dict[str, Any] = {
-        name: take(arrays, name, tuple(sizes[axis] for axis in axes), path).astype(dtype, copy=False)
-        for name, (dtype, axes) in _ARRAYS.items()
-    }
-    values["valid"] = values["valid"].astype(bool)
-    fields: dict[str, Any] = {key: header[key] for key in _FIELDS}
-    fields |= {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-    return FaceSequence(**values, **fields)
+    say_unknown(arrays, header, path)
+    fields = check_fields(header, path)
+    values: dict[str, Any] = check_arrays(arrays, fields, path) | fields
+    return FaceSequence(**values)

@@ -159,7 +159,11 @@ def embedded_templates() -> list[str]:
 
 
 def save_template(template: Template, path: str | Path) -> None:
-    """Write a template file: deltas as float16, indices as small as they fit, all-zero pose columns left out."""
+    """Write a template file: deltas as float16, indices as small as they fit, all-zero pose columns left out.
+
+    Parameters name their template by the sha256 of its bytes: the same template is the same bytes for ever, and has no
+    table of elements.
+    """
     used = np.flatnonzero(np.abs(template.posedirs).max(axis=(0, 1)) > 0)
     small = np.uint16 if len(template.v_template) < 2**16 else np.uint32
     joint, vertex = np.nonzero(template.joint_regressor)
@@ -190,9 +194,9 @@ def save_template(template: Template, path: str | Path) -> None:
         for key in ("name", "part_names", "expression_names", "joint_names", "licence", "source", "source_sha256")
     }
     if template.bounded:
-        write_arrays(path, KIND, 1, arrays, header)
+        write_arrays(path, KIND, 1, arrays, header, table=False)
     else:
-        write_arrays(path, KIND, VERSION, arrays, header | {"bounded": False})
+        write_arrays(path, KIND, VERSION, arrays, header | {"bounded": False}, table=False)
 
 
 def _read(path: Path) -> Template:

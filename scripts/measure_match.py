@@ -18,7 +18,7 @@ import numpy as np
 
 from atlas.atlas_file import load_atlas
 from atlas.cli.match import match_all
-from reconstruction.sequence import SUFFIX, load
+from reconstruction.sequence import SUFFIXES, load
 
 
 def timed(work: Callable[[], Any], turns: int) -> tuple[np.ndarray, Any]:
@@ -49,7 +49,7 @@ def main() -> None:
 
     for path in given.inputs:
         print(path.name)
-        if path.name.endswith(SUFFIX):
+        if path.name.endswith(SUFFIXES):
             sequence = load(path)
             spent, _ = timed(lambda path=path: whole(path), given.turns)
             print(line("one match", spent))
@@ -62,7 +62,7 @@ def main() -> None:
         matching, _ = timed(lambda path=path, s=sequence, a=atlas: match_all(a, [path], [s]), given.turns)
         print(line("reading the atlas", reading))
         print(line("summary and match", matching))
-        if not path.name.endswith(SUFFIX):
+        if not path.name.endswith(SUFFIXES):
             added = np.median(reading[:, 1]) + np.median(matching[:, 1])
             print(f"  the match adds {100 * added / spent[0, 1]:.2f} % of the reconstruction's processor time")
 

@@ -20,21 +20,25 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from atlas.aggregation import feature_names, frame_moments, template_units
+from atlas.biomarkers.recording import face_parts, recording_biomarkers
+from atlas.biomarkers.table import biomarker_table
 from atlas.cohort import Cohort, load_cohort
 from atlas.evaluation import evaluate
 from atlas.features import feature_table, stimuli_of
 from atlas.matcher import fit_matcher
 from atlas.moments import Moments
 from atlas.motion import MotionSpace, motion_space
-from atlas.overlay import overlays
+from atlas.overlay import REFERENCE, overlay_set
 from atlas.reading import read_cohort
 from atlas.simulation import simulate
 from atlas.standard_faces import standard_faces
+from atlas.statistics import PERMUTATIONS, compare, contrasts, people_of
 from reconstruction.sequence import load
 from reconstruction.template import load_template
 
 FPS = 5.0  # Emoface's
 TURNS = 5
+COMPARED = ("read and sum", "moments pass")
 
 
 def peak_mb() -> float:
@@ -56,6 +60,11 @@ class Laps:
         now = time.process_time(), time.perf_counter()
         self.rows[name] = now[0] - self.start[0], now[1] - self.start[1], peak_mb()
         self.start = time.process_time(), time.perf_counter()
+
+    def total(self) -> tuple[float, float]:
+        """Processor seconds and seconds of all laps but those of the comparison."""
+        rows = [row for name, row in self.rows.items() if name not in COMPARED]
+        return sum(row[0] for row in rows), sum(row[1] for row in rows)
 
 
 def read_and_sum(cohort: Cohort) -> None:
@@ -93,12 +102,18 @@ def measure(folder: Path, permutations: int) -> None:
         moments_pass(cohort, space)
         laps.lap("moments pass")
         ratios.append([laps.rows["moments pass"][i] / laps.rows["read and sum"][i] for i in (0, 1)])
-    reading = read_cohort(cohort, head, space)
-    laps.lap("read and aggregate")
+    parts = face_parts(head)
+    reading = read_cohort(cohort, head, space, biomarkers=lambda sequence: recording_biomarkers(sequence, parts))
+    laps.lap("read, aggregate, biomarkers")
     standard_faces(reading.people, head, space)
     laps.lap("standard faces")
-    overlays(reading.people, space, head)
-    laps.lap("overlays")
+    known, settings = people_of(cohort), {"permutations": PERMUTATIONS, "seed": 0}
+    overlay_set(reading.people, space, head, REFERENCE, known=known, **settings)
+    laps.lap(f"overlays and their statistics, {PERMUTATIONS} permutations")
+    biomarkers = biomarker_table(reading.people, parts.quantities)
+    compare(biomarkers, known, contrasts(cohort.groups, REFERENCE), reliability={}, **settings)
+    laps.lap(f"statistics of biomarkers, {PERMUTATIONS} permutations")
+    required = laps.total()
     labels = [person.group for person in reading.people]
     names = feature_names(space, template_units(head))
     table = feature_table([p.recordings for p in reading.people], names, stimuli_of(reading.people))
@@ -106,7 +121,7 @@ def measure(folder: Path, permutations: int) -> None:
     laps.lap("fit the matcher")
     evaluate(table, labels, [person.id for person in reading.people], permutations=permutations)
     laps.lap(f"evaluate, {permutations} shuffles")
-    print(json.dumps({"laps": laps.rows, "ratio": np.median(ratios, axis=0).tolist()}))
+    print(json.dumps({"laps": laps.rows, "required": required, "ratio": np.median(ratios, axis=0).tolist()}))
 
 
 def main() -> None:
@@ -136,14 +151,9 @@ def main() -> None:
     for name, (processor, clock, peak) in whole["laps"].items():
         ratio = processor / half["laps"][name][0]
         print(f"| {name} | {processor:.2f} | {clock:.2f} | {peak:.0f} | {ratio:.2f} |")
-    once = [name for name in whole["laps"] if name not in ("read and sum", "moments pass")]
-    processor, clock = (sum(whole["laps"][name][i] for name in once) for i in (0, 1))
-    print(f"| all but the comparison | {processor:.1f} | {clock:.1f} | {peak_of(whole):.0f} | |")
+    processor, clock = whole["required"]
+    print(f"| biomarkers, standard faces and statistics together | {processor:.1f} | {clock:.1f} | | |")
     print(f"\nmoments pass against read and sum: {whole['ratio'][0]:.2f} (clock {whole['ratio'][1]:.2f})")
-
-
-def peak_of(result: dict) -> float:
-    return max(peak for _, _, peak in result["laps"].values())
 
 
 if __name__ == "__main__":

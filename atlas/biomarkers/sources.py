@@ -15,7 +15,7 @@ from atlas.biomarkers.tool_table import read_tool_table
 from atlas.cohort import stimulus_of
 from atlas.participants import MISSING, read_participants
 from reconstruction.errors import InputError
-from reconstruction.sequence import SUFFIX, load
+from reconstruction.sequence import SUFFIX, SUFFIXES, load, stem_of
 from reconstruction.template import Template, load_template
 
 TABLE_SUFFIX = ".csv"
@@ -98,8 +98,8 @@ def find_sources(inputs: Sequence[Path]) -> tuple[list[Source], list[str]]:
     for path in inputs:
         if path.is_dir():
             sources += _of_cohort(path, warnings)
-        elif path.name.endswith(SUFFIX) or path.suffix.lower() == TABLE_SUFFIX:
-            stem = path.name.removesuffix(SUFFIX).removesuffix(TABLE_SUFFIX)
+        elif path.name.endswith(SUFFIXES) or path.suffix.lower() == TABLE_SUFFIX:
+            stem = stem_of(path).removesuffix(TABLE_SUFFIX)
             sources.append(Source(path, stem, "", stimulus_of(path) or UNKNOWN))
         else:
             raise InputError(
@@ -203,6 +203,7 @@ class _Ready:
     def parameters(self, source: Source) -> _Found:
         sequence = load(source.path)
         if self.template is None:
+            sequence.check_known()
             self.template = load_template(sequence.template)
         if self.parts is None:
             self.parts = face_parts(self.template, sides=self.sides, organ_sums=self.organ_sums)
@@ -225,7 +226,7 @@ def _of_cohort(folder: Path, warnings: list[str]) -> list[Source]:
     out = []
     for identity, row in sorted(rows.items()):
         files = sorted(path for path in (folder / identity).glob("**/*") if path.is_file())
-        found = [path for path in files if path.name.endswith(SUFFIX)]
+        found = [path for path in files if path.name.endswith(SUFFIXES)]
         found = found or [path for path in files if path.suffix.lower() == TABLE_SUFFIX]
         if not found:
             warnings.append(f"{identity} has no parameter file or table and was left out")

@@ -97,7 +97,13 @@ def read_tool_table(path: str | Path, fps: float | None = None) -> ToolTable:
         if part is not None:
             valid = valid & np.isfinite(part).reshape(len(part), -1).all(1)
     columns_of = {
-        kind: {u: frame[f"{u}{kind}"].to_numpy() for u in _UNITS if f"{u}{kind}" in frame} for kind in ("_r", "_c", "")
+        kind: {
+            unit: frame[f"{unit}{kind}"].to_numpy()
+            for unit in _UNITS
+            if f"{unit}{kind}" in frame
+            and frame[f"{unit}{kind}"][valid].notna().any()  # what is never told is not there
+        }
+        for kind in ("_r", "_c", "")
     }
     courses = Courses(
         time_s, rate, valid,

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas.cli.console import make_console
-from atlas.cli.options import Quality, named
+from atlas.cli.options import Features, Quality, named
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
     from atlas.atlas import Atlas
     from atlas.cohort import Cohort
+    from atlas.reading import Reading
     from atlas.severity import Severity
     from reconstruction.template import Template
 
@@ -39,7 +40,7 @@ def build(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated columns of participants.tsv to adjust differences for; 'none' for none.",
+            help="Comma-separated columns of participants.tsv and phenotype/ to adjust for; 'none' for none.",
             show_default="age,sex where known",
         ),
     ] = None,
@@ -57,13 +58,7 @@ def build(
         str | None,
         typer.Option(help="'age': standard faces at the cohort's mean age, by a linear model.", show_default=False),
     ] = None,
-    features: Annotated[
-        str,
-        typer.Option(
-            help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand "
-            "for a diagnosis; or 'both'."
-        ),
-    ] = "expression",
+    features: Features = "expression",
     by: Annotated[
         str | None,
         typer.Option(help="'sex': standard faces of a group's women and men as well.", show_default=False),
@@ -75,15 +70,19 @@ def build(
     min_people: Annotated[
         int, typer.Option(help="People who are not simulated that every group, and every face, needs; 10 or more.")
     ] = 10,
+    session: Annotated[
+        str | None,
+        typer.Option(help="Only recordings and scores of this session, such as 1 of ses-1.", show_default="all"),
+    ] = None,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="The same seed gives the same atlas.", min=0)] = 0,
 ) -> None:
     """Build an atlas: standard faces, overlays, encoder and matcher, its evaluation over held-out people, a report.
 
     Videos without parameters are reconstructed first, into OUT/parameters; a build that was stopped goes on there.
-    What lies there of another quality is reconstructed anew.
+    What lies there of another quality is reconstructed anew. A person's sessions are averaged unless one is chosen.
     Two things in OUT are personal data: OUT/parameters, and OUT/people.json, which tells how every person was matched
-    when held out. The rest rests on groups.
+    when held out. The rest rests on groups. OUT/audit-log.jsonl records every build.
     """
     from atlas.atlas import build_atlas
     from atlas.atlas_file import FILE
@@ -105,7 +104,7 @@ def build(
     averaging = Averaging(weights, adjust, by, min_people)
     console = make_console()
     parameters = out / "parameters"
-    people = load_cohort(cohort, parameters, quality, min_people)
+    people = load_cohort(cohort, parameters, quality, min_people, session)
     check_folder(out)
     with recording_bar(console) as bar:
         task = bar.add_task("reading", total=None)
@@ -117,11 +116,11 @@ def build(
             people = reconstruct_videos(
                 people,
                 parameters,
-                lambda video, progress: _reconstruct(video, template or DEFAULT, quality, seed, progress),
+                lambda video, progress: reconstruct_video(video, template or DEFAULT, quality, seed, progress),
                 least=min_people,
                 progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
             )
-        head = _template_of(people, template)
+        head = template_of(people, template)
         parts = face_parts(head)
         reading = read_cohort(
             people,
@@ -157,15 +156,40 @@ def build(
         command = command_line(
             "build", "cohort", out=out, reference=reference, template=template, coverage=coverage, tests=tests,
             permutations=permutations, covariates=covariates, within=within, weights=weights, adjust=adjust, by=by,
-            features=features, score=score, min_people=min_people, quality=quality, seed=seed,
+            features=features, score=score, min_people=min_people, session=session, quality=quality, seed=seed,
         )  # fmt: skip
         report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
+        _record(out, atlas, reading, session)
     for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
         console.print(f"note: {warning}")
     console.print(f"{out / FILE}: {_told(atlas)}")
     if atlas.matcher.severity is not None:
         console.print(_told_score(atlas.matcher.severity))
     console.print(f"report: {report.html}")
+
+
+def _record(out: Path, atlas: "Atlas", reading: "Reading", session: str | None) -> None:
+    """The build's entry in the audit log: what went in, counted and hashed, and what came out."""
+    import hashlib
+
+    from atlas.atlas_file import FILE
+    from atlas.custody import record
+    from atlas.report.provenance import recordings_sha256
+    from reconstruction import __version__
+
+    record(
+        out,
+        "build",
+        software=__version__,
+        simulated=atlas.simulated,
+        people={group: faces[None].people for group, faces in atlas.standard_faces.items()},
+        recordings=sum(len(person.recordings) for person in reading.people),
+        recordings_sha256=recordings_sha256(reading.people),
+        template=atlas.template,
+        seed=atlas.seed,
+        session=session,
+        atlas_sha256=hashlib.sha256((out / FILE).read_bytes()).hexdigest(),
+    )
 
 
 def _told(atlas: "Atlas") -> str:
@@ -191,17 +215,20 @@ def _told_score(severity: "Severity") -> str:
     )
 
 
-def _reconstruct(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
+def reconstruct_video(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
+    """A video's parameters; passed to `atlas.cohort.reconstruct_videos`."""
     from reconstruction.pipeline import reconstruct
 
     return reconstruct(video, template=template, quality=quality, seed=seed, progress=progress)
 
 
-def _template_of(cohort: "Cohort", template: str | None) -> "Template":
+def template_of(cohort: "Cohort", template: str | None) -> "Template":
     """The template named, or the one that the first recording's parameters name."""
     from reconstruction.sequence import load
     from reconstruction.template import load_template
 
     if template is not None:
         return load_template(template)
-    return load_template(load(cohort.people[0].recordings[0].path).template)
+    first = load(cohort.people[0].recordings[0].path)
+    first.check_known()
+    return load_template(first.template)

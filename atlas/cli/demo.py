@@ -196,14 +196,15 @@ def _report(
     from atlas.motion import motion_space
     from atlas.reading import read_cohort
     from atlas.report import DemoExtras, write_report
-    from reconstruction.sequence import load
+    from reconstruction.sequence import BIDS_SUFFIX, load
     from reconstruction.template import load_template
 
     cohort = load_cohort(folder.cohort, folder.parameters)
     template = load_template()
     truth = folder.cohort / "truth"
     pairs = [
-        [(load(truth / person.id / r.path.name), load(r.path)) for r in person.recordings] for person in cohort.people
+        [(load(truth / person.id / f"{r.stem}{BIDS_SUFFIX}"), load(r.path)) for r in person.recordings]
+        for person in cohort.people
     ]
     extras = DemoExtras(
         timings=[(stage, seconds, told) for stage, (seconds, told) in timings.items() if stage != "report"],

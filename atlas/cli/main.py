@@ -6,6 +6,8 @@ it runs.
 
 import importlib
 import importlib.util
+import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -14,13 +16,13 @@ import typer
 
 from atlas.cli.console import make_console
 from reconstruction import __version__
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, InputWarning, Refused
 
 COMMANDS = (
     "reconstruct", "convert", "export", "simulate", "cohort", "build", "biomarkers", "statistics", "match", "validate",
     "monitor", "share", "forget", "evaluate", "template", "demo",
 )  # fmt: skip
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, REFUSED, INTERRUPTED = 2, 3, 130
 
 app = typer.Typer(
     name="face-atlas",
@@ -48,15 +50,20 @@ def _options(
 
 
 def _answering(command: Callable[..., Any]) -> Callable[..., None]:
-    """`command`, with bad input and interruption turned into a sentence on stderr and an exit status."""
+    """`command`, with bad input, refusal and interruption turned into a sentence on stderr and an exit status."""
 
     @wraps(command)
     def answer(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _note
+                command(*arguments, **options)
         except InputError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
+        except Refused as error:
+            _say(str(error))
+            raise typer.Exit(REFUSED) from None
         except KeyboardInterrupt:
             _say("interrupted; what was finished is kept.")
             raise typer.Exit(INTERRUPTED) from None
@@ -66,6 +73,16 @@ def _answering(command: Callable[..., Any]) -> Callable[..., None]:
 
 def _say(sentence: str) -> None:
     make_console().print(f"face-atlas: {sentence}")
+
+
+def _note(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning as its reader wants it: what of a file was left out, as a note; others as Python shows them."""
+    if issubclass(category, InputWarning):
+        make_console().print(f"note: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def _add(name: str, command: Any) -> None:
@@ -85,5 +102,5 @@ for _name in COMMANDS:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process: 0 done, 2 bad input or usage, 130 interrupted."""
+    """Run the command line and leave the process: 0 done, 2 bad input or usage, 3 refused, 130 interrupted."""
     app(arguments, prog_name="face-atlas")

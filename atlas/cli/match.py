@@ -144,6 +144,7 @@ def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tu
 
     if sequence.template_sha256 == atlas.template_sha256:
         return ()
+    sequence.check_known()
     joints = [name for name in atlas.space.joint_names if name not in sequence.joint_names]
     if tuple(sequence.expression_names) != atlas.space.names[: atlas.space.n_expression] or joints:
         raise InputError(
@@ -160,9 +161,9 @@ def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tu
 
 def _sequence(path: Path, template: str, quality: str, seed: int, show: Any) -> "FaceSequence":
     """The parameters in a file, or reconstructed from a video."""
-    from reconstruction.sequence import SUFFIX, load
+    from reconstruction.sequence import SUFFIXES, load
 
-    if path.name.endswith(SUFFIX):
+    if path.name.endswith(SUFFIXES):
         return load(path)
     from reconstruction.pipeline import reconstruct
 

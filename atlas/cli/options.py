@@ -17,3 +17,11 @@ Quality = Annotated[
         "movements less."
     ),
 ]
+
+Features = Annotated[
+    str,
+    typer.Option(
+        help="What is matched: 'expression', what a face does; 'shape', who it is: identity, which must not stand for "
+        "a diagnosis; or 'both'."
+    ),
+]

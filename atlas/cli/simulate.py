@@ -22,6 +22,9 @@ def simulate(
     stimuli: Annotated[
         str, typer.Option(help="Comma-separated; one recording of each for every person.")
     ] = "happiness,anger,sadness,fear,neutral",
+    sessions: Annotated[
+        int, typer.Option(help="Days on which everyone is recorded; their levels differ a little from day to day.")
+    ] = 1,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 25.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 0,
 ) -> None:
@@ -44,7 +47,9 @@ def simulate(
             seed,
             fps=fps,
             stimuli=[name.strip() for name in stimuli.split(",") if name.strip()],
+            sessions=sessions,
             progress=lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total),
         )
     kind = "videos, true parameters in truth/" if video else "parameter files"
-    console.print(f"{folder}: {people} simulated people, {kind}. Next: face-atlas build {folder} --out ATLAS")
+    times = f" in {sessions} sessions" if sessions > 1 else ""
+    console.print(f"{folder}: {people} simulated people{times}, {kind}. Next: face-atlas build {folder} --out ATLAS")

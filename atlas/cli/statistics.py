@@ -110,7 +110,7 @@ def _read(
     source: Path, participants: Path | None, covariates: tuple[str, ...], score: str | None, within: str | None
 ) -> _Given:
     """A cohort folder, or a table."""
-    from atlas.statistics.people import read_people, with_phenotype
+    from atlas.statistics.people import read_people, with_scores
     from atlas.statistics.plain_table import read_biomarkers
 
     folder = source if source.is_dir() else source.parent
@@ -128,8 +128,8 @@ def _read(
             more = (*more, f"{lacking} of {len(given.table.people)} people have no row in {participants.name}")
         people, warnings = known.about(given.table.people, given.table.groups), (*warnings, *more)
         folder = participants.parent
-    if score is not None:
-        people = with_phenotype(people, folder / "phenotype", score)
+    people, more = with_scores(people, folder)
+    warnings = (*warnings, *more)
     simulated = given.simulated or any(t.lower() in ("yes", "true") for t in people.columns.get("simulated", ()))
     return given._replace(people=people, warnings=warnings, simulated=simulated)
 

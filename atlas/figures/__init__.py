@@ -1,10 +1,9 @@
 """Pictures of an atlas: standard faces, biomarker overlays, spread; with their scales, the same bytes every time."""
 
-from atlas.figures.collection import atlas_figures, write_figures
+from atlas.figures.collection import atlas_figures
 from atlas.figures.heads import VIEWS, HeadPainter, png
 from atlas.figures.overlays import AtlasPictures
 from atlas.figures.page import AtlasFigure, write_figure
-from atlas.figures.sheets import write_sheets
 
 __all__ = [
     "VIEWS",
@@ -14,6 +13,4 @@ __all__ = [
     "atlas_figures",
     "png",
     "write_figure",
-    "write_figures",
-    "write_sheets",
 ]

@@ -1,22 +1,18 @@
-"""All figures of an atlas, as PNG and SVG."""
+"""All figures of an atlas."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from atlas.atlas import Atlas
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.figures.courses import MeanMotion, course_figure, unit_courses
 from atlas.figures.face_map import FaceMap, Parts
 from atlas.figures.forest import forest
 from atlas.figures.overlays import AtlasPictures
-from atlas.figures.page import AtlasFigure, write_figure
+from atlas.figures.page import AtlasFigure
 from atlas.figures.panels import panels
 from atlas.figures.sheets import atlas_sheets
-from atlas.motion import MotionSpace
 from atlas.statistics.effect import Effect
-from reconstruction.template import Template
 
 _FORESTS = {  # levels: the figure's name and title
     ("unit",): ("effects-units", "Effects: action units"),
@@ -45,7 +41,9 @@ def atlas_figures(
         out += panels(
             table, effects, parts, FaceMap(pictures.template), atlas.reference, simulated=atlas.simulated
         )  # fmt: skip
-        labels = {q.name: f"{q.name} {q.label}" if q.level == "unit" else q.label for q in table.quantities}
+        labels = {
+            q.name: f"{q.name.partition('_')[0]} {q.label}" if q.level == "unit" else q.label for q in table.quantities
+        }
     for levels, (name, title) in _FORESTS.items():
         own = [effect for effect in effects if effect.level in levels and np.isfinite(effect.d)]
         if own:
@@ -57,26 +55,3 @@ def atlas_figures(
             course_figure(f"course-{stimulus}", title, own_courses, atlas.reference, simulated=atlas.simulated)
         )  # fmt: skip
     return out
-
-
-def write_figures(
-    atlas: Atlas,
-    template: Template,
-    space: MotionSpace,
-    table: BiomarkerTable | None,
-    effects: Sequence[Effect],
-    out: str | Path,
-    *,
-    reliability: Mapping[str, np.ndarray] | None = None,
-    parts: Sequence[Parts] = (),
-    motions: Sequence[MeanMotion] = (),
-    pictures: AtlasPictures | None = None,
-) -> list[Path]:
-    """Write `atlas_figures` as ``figures/*.png`` and ``*.svg`` below `out`.
-
-    reliability : {kind of overlay: (V,)}, see `atlas.biomarkers.vertex_reliability`
-    pictures : those of the same atlas, where its heads have been drawn already
-    """
-    drawn = pictures or AtlasPictures(atlas, template, space, reliability or {})
-    figures = atlas_figures(drawn, table, effects, parts, motions)
-    return [path for figure in figures for path in write_figure(figure, Path(out) / "figures")]

@@ -17,7 +17,8 @@ from atlas.statistics.effect import Effect
 
 SHOWN = 24  # rows: those with the largest effect in any contrast
 MORE, LESS, NEITHER = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of RdBu_r, as in overlays; grey: not significant
-_ROW, _NAMES, _COLUMN, _NUMBERS, _RELIABILITY = 27, 260, 330, 150, 130  # pixels
+_ROW, _COLUMN, _NUMBERS, _RELIABILITY = 27, 330, 150, 130  # pixels
+_LETTER = 8  # pixels of a quantity's name
 _MARKERS = {2: "s", 1: "D", 0: "o"}
 
 
@@ -42,7 +43,8 @@ def forest(
         sizes[quantity] = max(sizes.get(quantity, 0.0), abs(effect.d))
     rows = sorted(sizes, key=lambda quantity: (-sizes[quantity], quantity))
     chosen = rows[:shown]
-    width = 2 * MARGIN + _NAMES + (_COLUMN + _NUMBERS) * len(contrasts) + _RELIABILITY
+    names = max(160, 20 + _LETTER * max((len(labels.get(quantity, quantity)) for quantity in chosen), default=0))
+    width = 2 * MARGIN + names + (_COLUMN + _NUMBERS) * len(contrasts) + _RELIABILITY
     score = all(e.n_b == 0 for e in known.values())
     scale = "partial correlation" if score else "Hedges' g"
     left_out = f"; the {len(chosen)} largest of {len(rows)}" if len(chosen) < len(rows) else ""
@@ -57,7 +59,7 @@ def forest(
     page.head(title, lines)
     y = [top + _ROW * (i + 0.5) for i in range(len(chosen))]
     for at, quantity in zip(y, chosen, strict=True):
-        page.text(MARGIN + _NAMES - 10, at, labels.get(quantity, quantity), SMALL + 0.5, ha="right")
+        page.text(MARGIN + names - 10, at, labels.get(quantity, quantity), SMALL + 0.5, ha="right")
     bounds = np.array([_bounds(e) for (q, _), e in known.items() if q in chosen], float)
     largest: dict[str, float] = {}
     for effect in known.values():
@@ -65,12 +67,12 @@ def forest(
     known_bounds = bounds[np.isfinite(bounds)]
     reach = 1.08 * float(np.abs(known_bounds).max(initial=0)) or 1.0
     for i, contrast in enumerate(contrasts):
-        x = MARGIN + _NAMES + i * (_COLUMN + _NUMBERS)
+        x = MARGIN + names + i * (_COLUMN + _NUMBERS)
         axes = page.axes(x, top, _COLUMN, height)
         own = [known.get((quantity, contrast)) for quantity in chosen]
         _column(axes, own, reach, scale)
         page.text(x + _COLUMN / 2, top - 40, _heading(contrast, own), ha="center", weight="bold")
-        page.text(x + _COLUMN / 2, top - 18, _directions(contrast), SMALL, color=SOFT, ha="center")
+        page.text(x + _COLUMN / 2, top - 18, _directions(contrast, score), SMALL, color=SOFT, ha="center")
         for at, found in zip(y, own, strict=True):
             if found is not None:
                 bold = "bold" if _sure(found) == 2 else "normal"
@@ -78,7 +80,11 @@ def forest(
                 unit = found.unit.removesuffix(" 0 to 5")
                 page.text(x + _COLUMN + 10, at, f"{found.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
     _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, [_reliability(known, q) for q in chosen])
-    _key(page, top + height + 78)
+    _key(
+        page,
+        top + height + 78,
+        "red: rises, blue: falls with it" if score else "red: more, blue: less than the second group",
+    )
     page.foot()
     return AtlasFigure(
         name, title, f"{title}, {scale}, {people_word(simulated)}. {_told(known, contrasts)}", page.figure
@@ -121,7 +127,7 @@ def _reliabilities(page: Page, x: float, top: float, y: Sequence[float], values:
         page.text(x + 68, at, f"{value:.2f}" if np.isfinite(value) else "–", SMALL)
 
 
-def _key(page: Page, y: float) -> None:
+def _key(page: Page, y: float, colours: str) -> None:
     x = float(MARGIN + 8)
     entries = (
         (2, f"p < {SIGNIFICANT:g}, corrected for the family"), (1, f"q < {SIGNIFICANT:g} (false discovery rate)"),
@@ -133,7 +139,9 @@ def _key(page: Page, y: float) -> None:
         page.figure.add_artist(mark)
         page.text(x + 14, y, words, SMALL)
         x += 14 + 7.6 * len(words) + 34
-    page.text(x, y, "red: more, blue: less than the second group", SMALL)
+    if x + 7.6 * len(colours) > page.width - MARGIN:
+        x, y = float(MARGIN), y + 18
+    page.text(x, y, colours, SMALL)
 
 
 def _mark(sure: int, colour: str) -> dict[str, Any]:
@@ -167,9 +175,9 @@ def _heading(contrast: str, effects: Sequence[Effect | None]) -> str:
     return f"{contrast.replace('-', ' − ')} (n = {found.n_a}, {found.n_b})"
 
 
-def _directions(contrast: str) -> str:
-    first, _, second = contrast.partition("-")
-    return f"← less in {first}      more in {first} →" if second else f"← falls      rises with {first} →"
+def _directions(contrast: str, score: bool) -> str:
+    first = contrast.partition("-")[0]
+    return f"← falls      rises with {contrast} →" if score else f"← less in {first}      more in {first} →"
 
 
 def _told(known: Mapping[tuple[str, str], Effect], contrasts: Sequence[str]) -> str:

@@ -154,3 +154,11 @@ def png(picture: np.ndarray) -> bytes:
     packed = io.BytesIO()
     Image.fromarray(picture).save(packed, "PNG")
     return packed.getvalue()
+
+
+def webp(picture: np.ndarray | bytes) -> bytes:
+    """A picture (H, W, 3) uint8, or a PNG's content, as WebP: a fifth of the size, for pages that hold many."""
+    packed = io.BytesIO()
+    opened = Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else Image.fromarray(picture)
+    opened.convert("RGB").save(packed, "WEBP", quality=90)
+    return packed.getvalue()

@@ -1,7 +1,6 @@
 """Sheets: groups of an atlas side by side with their scales, what is sure and what is not, and the spread beside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 from atlas.figures.colours import DIFFERENCE_MAP, SPREAD_MAP
 from atlas.figures.heads import HATCH, VIEWS
 from atlas.figures.overlays import EXAGGERATION, SIGNIFICANT, AtlasPictures
-from atlas.figures.page import INK, MARGIN, SMALL, AtlasFigure, Page, Scale, head_height, wrapped, write_figure
+from atlas.figures.page import INK, MARGIN, SMALL, AtlasFigure, Page, Scale, head_height, wrapped
 from atlas.figures.words import how_sure, listed, people_word, where
 from atlas.overlay import KINDS, MOTION
 
@@ -34,11 +33,6 @@ def difference_label(pictures: AtlasPictures, kind: str = MOTION) -> str:
 
 def outward_label(groups: str, reference: str) -> str:
     return f"mm outward in {groups} relative to {reference}"
-
-
-def write_sheets(pictures: AtlasPictures, out: str | Path) -> list[Path]:
-    """Write the standard faces, both overlays, spread, expressions and stimuli as PNG and SVG below `out`."""
-    return [path for figure in atlas_sheets(pictures) for path in write_figure(figure, out)]
 
 
 def atlas_sheets(pictures: AtlasPictures) -> list[AtlasFigure]:

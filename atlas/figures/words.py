@@ -1,5 +1,7 @@
 """Figures in words: the alternative text of those who cannot see them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from atlas.figures.overlays import AtlasPictures
@@ -18,9 +20,10 @@ def people_word(simulated: bool) -> str:
     return "simulated people" if simulated else "people"
 
 
-def listed(names: list[str], last: str = "and") -> str:
-    """``BD``, ``BD and MDD``, ``A, B and C``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+def listed(names: Sequence[object], last: str = "and") -> str:
+    """``BD``, ``BD and MDD``, ``A, B and C``; nothing of nothing."""
+    told = [str(name) for name in names]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} {last} {told[-1]}" if told else ""
 
 
 def decimals(largest: float) -> int:
@@ -37,7 +40,7 @@ def where(pictures: AtlasPictures, group: str, kind: str = MOTION) -> str:
     values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
     told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in _PLACES]
-    return f"{', '.join(told)} mm"
+    return f"{', '.join(told)} mm".replace("-", "\N{MINUS SIGN}")
 
 
 def how_sure(pictures: AtlasPictures, group: str, kind: str) -> str:

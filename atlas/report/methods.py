@@ -16,6 +16,52 @@ class Reference:
 
 
 REFERENCES = {
+    "bergsma": Reference(
+        "Bergsma 2013",
+        "Bergsma W (2013). A bias-correction for Cramér's V and Tschuprow's T. Journal of the Korean Statistical "
+        "Society 42(3), 323–328.",
+        "10.1016/j.jkss.2012.10.002",
+    ),
+    "brown": Reference(
+        "Brown et al. 2001",
+        "Brown LD, Cai TT, DasGupta A (2001). Interval estimation for a binomial proportion. Statistical Science "
+        "16(2), 101–133.",
+        "10.1214/ss/1009213286",
+    ),
+    "caelen": Reference(
+        "Caelen 2017",
+        "Caelen O (2017). A Bayesian interpretation of the confusion matrix. Annals of Mathematics and Artificial "
+        "Intelligence 81, 429–450.",
+        "10.1007/s10472-017-9564-8",
+    ),
+    "delong": Reference(
+        "DeLong et al. 1988",
+        "DeLong ER, DeLong DM, Clarke-Pearson DL (1988). Comparing the areas under two or more correlated receiver "
+        "operating characteristic curves: a nonparametric approach. Biometrics 44(3), 837–845.",
+        "10.2307/2531595",
+    ),
+    "holm": Reference(
+        "Holm 1979",
+        "Holm S (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics "
+        "6(2), 65–70.",
+    ),
+    "mcinnes": Reference(
+        "McInnes et al. 2018",
+        "McInnes L, Healy J, Melville J (2018). UMAP: uniform manifold approximation and projection for dimension "
+        "reduction. arXiv:1802.03426.",
+    ),
+    "newcombe": Reference(
+        "Newcombe 1998",
+        "Newcombe RG (1998). Interval estimation for the difference between independent proportions: comparison of "
+        "eleven methods. Statistics in Medicine 17(8), 873–890.",
+        "10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I",
+    ),
+    "vickers": Reference(
+        "Vickers and Elkin 2006",
+        "Vickers AJ, Elkin EB (2006). Decision curve analysis: a novel method for evaluating prediction models. "
+        "Medical Decision Making 26(6), 565–574.",
+        "10.1177/0272989X06295361",
+    ),
     "benjamini": Reference(
         "Benjamini and Hochberg 1995",
         "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate: a practical and powerful approach to "

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from atlas.figures import VIEWS, AtlasPictures, png
+from atlas.figures import VIEWS, AtlasPictures
 from atlas.figures.bars import difference_bar, spread_bar
+from atlas.figures.heads import webp
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
-from atlas.overlay import MOTION
-from atlas.report.words import number, signed
+from atlas.figures.words import where
 from reconstruction.errors import InputError
 
 Content = bytes | str | Path  # of a figure: a PNG or SVG file's bytes, or where it lies
@@ -22,7 +22,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in the page: `uri` holds the PNG, `alt` says what it shows."""
+    """A picture in the page: `uri` holds it, `alt` says what it shows."""
 
     uri: str
     alt: str
@@ -53,17 +53,17 @@ def figure_of(name: str, content: Content, words: str) -> ShownFigure:
         raise InputError(f"expected the figure {name} for the report, but it cannot be read; draw it anew.") from error
     if not data.startswith(_PNG) and b"<svg" not in data[:2000]:
         raise InputError(f"expected the figure {name} as PNG or SVG, but it is neither; give one of these.")
-    return ShownFigure(name, data_uri(data), words)
+    return ShownFigure(name, data_uri(webp(data) if data.startswith(_PNG) else data), words)
 
 
 def picture(pixels: np.ndarray, alt: str) -> Picture:
     """A picture (H, W, 3) uint8 for the page."""
-    return Picture(data_uri(png(pixels)), alt, pixels.shape[1], pixels.shape[0])
+    return Picture(data_uri(webp(pixels)), alt, pixels.shape[1], pixels.shape[0])
 
 
 def data_uri(content: bytes) -> str:
-    """A PNG or SVG file's content as a data URI."""
-    kind = "svg+xml" if b"<svg" in content[:2000] else "png"
+    """The content of a PNG, WebP or SVG file as a data URI."""
+    kind = "png" if content.startswith(_PNG) else "webp" if content.startswith(b"RIFF") else "svg+xml"
     return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
@@ -80,16 +80,16 @@ def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
         face = atlas.standard_faces[group][None]
         who = f"{group}, {face.people} {kind}"
         if group == atlas.reference:
-            overlay = views(drawn.motion, group, f"Mean motion of {who}: {_where(drawn, group)}")
+            overlay = views(drawn.motion, group, f"Mean motion of {who}: {where(drawn, group)}")
         else:
             overlay = views(
-                drawn.difference, group, f"Motion of {who} against {atlas.reference}: {_where(drawn, group)}"
+                drawn.difference, group, f"Motion of {who} against {atlas.reference}: {where(drawn, group)}"
             )
         groups[group] = {
             "people": face.people,
             "standard": views(drawn.standard, group, f"Standard face of {who}"),
             "overlay": overlay,
-            "where": _where(drawn, group),
+            "where": where(drawn, group),
             "spread_motion": picture(drawn.spread(group, "motion"), f"Spread of mean expression within {who}"),
             "spread_shape": picture(drawn.spread(group, "shape"), f"Spread of identity within {who}"),
         }
@@ -119,24 +119,3 @@ def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
         "spread_motion_bar": data_uri(spread_bar(limits["motion"], SPREAD_LABEL)),
         "spread_shape_bar": data_uri(spread_bar(limits["shape"], SPREAD_LABEL)),
     }
-
-
-_PLACES = (  # iBUG points, place in words; the right and left are the subject's
-    (slice(17, 27), "brows"),
-    (slice(36, 48), "eyelids"),
-    (slice(31, 36), "nostrils"),
-    (slice(48, 68), "lips"),
-    (slice(6, 11), "chin"),
-)
-
-
-def _where(drawn: AtlasPictures, group: str) -> str:
-    """A group's map in words: mean over the landmarks of each place, mm."""
-    atlas, template = drawn.atlas, drawn.template
-    overlay = atlas.overlays[group][MOTION]
-    reference = group == atlas.reference
-    values = overlay.mean_mm if reference else overlay.difference_mm
-    points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
-    write = number if reference else signed
-    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in _PLACES]
-    return ", ".join(told) + " mm"

@@ -36,12 +36,10 @@ def hashes(
 ) -> list[tuple[str, str]]:
     """(what, SHA-256) of everything the result depends on; what is not there is left out.
 
-    people : whose recordings' digests give one hash: SHA-256 of the sorted digests, joined by line feeds; it changes
-        with any recording and tells of none
+    people : whose recordings give one hash, see `recordings_sha256`
     """
     embedded = resources.files("templates")
     calibration = beside(template.path) if template.path else embedded.joinpath(f"{template.name}{SUFFIX}")
-    digests = sorted(r.digest for person in people for r in person.recordings)
     out = [(f"template {template.name}", template_sha256)]
     for what, file in (
         ("its calibration, as installed", calibration),
@@ -50,5 +48,11 @@ def hashes(
     ):
         if file is not None and file.is_file():
             out.append((what, hashlib.sha256(file.read_bytes()).hexdigest()))
-    combined = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    return [*out, (f"{len(digests)} recordings' parameters, together", combined)]
+    count = sum(len(person.recordings) for person in people)
+    return [*out, (f"{count} recordings' parameters, together", recordings_sha256(people))]
+
+
+def recordings_sha256(people: Sequence[AggregatedFace]) -> str:
+    """Of the sorted digests of people's recordings, joined by line feeds; it changes with any and tells of none."""
+    digests = sorted(r.digest for person in people for r in person.recordings)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from atlas.figures.words import listed
+
 SPACE, MINUS, UNKNOWN = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
@@ -45,12 +47,6 @@ def seconds(value: float) -> str:
     if value < 100:
         return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
     return f"{value // 60:.0f} min {value % 60:.0f} s"
-
-
-def listed(items: Sequence[str], last: str = "and") -> str:
-    """``a, b and c``"""
-    items = [str(item) for item in items]
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
 
 
 def shortened(text: str, most: int) -> str:

@@ -1,18 +1,19 @@
 """A simulated cohort as a folder: participants.tsv, notes, and the recordings, as parameters or as videos."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from atlas.bids.derivative import write_description, write_json
+from atlas.bids.names import recording_path
 from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
 from atlas.simulation.people import Person, simulate_people
 from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
 from reconstruction.errors import InputError
-from reconstruction.sequence import STATEMENT, SUFFIX, save
+from reconstruction.sequence import STATEMENT, save, stem_of
 from reconstruction.template import DEFAULT, load_template
 
 TRUTH = "truth"  # below the cohort, beside the people: the parameters the videos were made from
@@ -29,6 +30,7 @@ def simulate(
     *,
     fps: float = 25.0,
     stimuli: Sequence[str] = STIMULI,
+    sessions: int = 1,
     template: str = DEFAULT,
     workers: int | None = 1,
     progress: Callable[[str, int, int], None] | None = None,
@@ -38,7 +40,9 @@ def simulate(
     The same arguments give the same bytes.
 
     people : how many in all, spread evenly over the groups (those of the effects and HC)
-    seconds : of every recording, one for each person and stimulus
+    seconds : of every recording, one for each person, session and stimulus
+    sessions : days on which everyone is recorded, in folders ``ses-1`` and so on where there are several; see
+        `atlas.simulation.people` for what a day changes
     video : write each recording as an MP4 and the parameters it was made from below ``truth/``, where a cohort's reader
         does not look; without it, the parameters are the recordings
     workers : processes side by side; None for as many as there are processors, four at most
@@ -59,7 +63,10 @@ def simulate(
     for stimulus in stimuli:
         check_recording(stimulus, seconds, fps, seed)
     head = load_template(template)
-    persons = simulate_people(people, planted, seed, head)
+    if not 1 <= sessions <= 99:
+        raise InputError(f"expected between 1 and 99 sessions, got {sessions}; choose another number.")
+    days = range(1, sessions + 1) if sessions > 1 else (0,)
+    persons = [person for day in days for person in simulate_people(people, planted, seed, head, day)]
 
     out.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
@@ -69,7 +76,8 @@ def simulate(
             write_recording, jobs, workers, (lambda done, of: progress("simulating", done, of)) if progress else None
         )
         settings = {"people": people, "seconds": seconds, "fps": fps, "stimuli": stimuli, "seed": seed, "video": video}
-        _write_notes(writing, persons, planted, settings)
+        settings |= {"sessions": sessions} if sessions > 1 else {}
+        _write_notes(writing, persons[:people], planted, settings)
         writing.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -86,16 +94,18 @@ def write_recording(
     """One recording of a cohort: its parameters, or its video with the parameters below ``truth/``."""
     head = _template(template)
     sequence = simulate_recording(person, stimulus, seconds, fps, seed, head)
-    stem = f"{person.id}_task-{stimulus}"
+    where = recording_path(person.id, str(person.session) if person.session else None, stimulus)
     if not video:
-        save(sequence, folder / person.id / f"{stem}{SUFFIX}")
+        save(sequence, folder / where)
         return
     # pictures need OpenGL; parameters do not
     from atlas.simulation.film import write_film
     from reconstruction.rendering import Renderer
 
-    write_film(folder / person.id / f"{stem}.mp4", sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE))
-    save(sequence, folder / TRUTH / person.id / f"{stem}{SUFFIX}")
+    write_film(
+        folder / where.with_name(f"{stem_of(where)}.mp4"), sequence, person, head, Renderer(IMAGE_SIZE, IMAGE_SIZE)
+    )
+    save(sequence, folder / TRUTH / where)
 
 
 _template = lru_cache(maxsize=4)(load_template)
@@ -108,9 +118,11 @@ def _write_notes(
     table = "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
     (folder / "participants.tsv").write_text(table, "utf-8")
     groups = [*planted, REFERENCE_GROUP]
-    _write_json(
+    write_json(
         folder / "participants.json",
         {
+            "Description": "simulated people",
+            "participant_id": {"Description": "a simulated person"},
             "group": {
                 "Description": "group of a simulated person; nobody was diagnosed",
                 "Levels": {group: f"simulated people of group {group}" for group in groups},
@@ -120,16 +132,8 @@ def _write_notes(
             "simulated": {"Description": "the person does not exist", "Levels": {"yes": "simulated"}},
         },
     )
-    _write_json(
-        folder / "dataset_description.json",
-        {
-            "Name": "Simulated people",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "digital-face-atlas", "Description": "face-atlas simulate"}],
-        },
-    )
-    _write_json(
+    write_description(folder, "Simulated people", "face-atlas simulate")
+    write_json(
         folder / "simulation.json",
         {
             "simulated": True,
@@ -145,7 +149,3 @@ def _write_notes(
         f"patients.\n{where}\n{STATEMENT.capitalize()}.\n",
         "utf-8",
     )
-
-
-def _write_json(path: Path, document: dict[str, object]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -70,7 +70,7 @@ def simulate_recording(
             "simulate the people with the same template."
         )
     # one stream of random numbers for each part, so that more blinks do not change how the head moves
-    streams = np.random.SeedSequence([person.seed, zlib.crc32(stimulus.encode()), seed]).spawn(5)
+    streams = np.random.SeedSequence([*person.day, zlib.crc32(stimulus.encode()), seed]).spawn(5)
     blinking, moving, turning, looking, sitting = (np.random.default_rng(stream) for stream in streams)
     time = np.arange(max(2, round(seconds * fps))) / fps
     closure = _blinks(time, fps, person, blinking)
@@ -249,7 +249,7 @@ def _camera(
     time: np.ndarray, head: Template, person: Person, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A webcam before the face: camera matrix (3, 3) pixels and translation (T, 3) metres with a little sway."""
-    own = np.random.default_rng([person.seed, 3])
+    own = np.random.default_rng([*person.day, 3])  # set up anew every day
     distance = own.uniform(0.4, 0.5)
     focal = own.uniform(1.1, 1.5) * IMAGE_SIZE
     half = (IMAGE_SIZE - 1) / 2

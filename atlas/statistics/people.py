@@ -1,6 +1,5 @@
 """Who is compared, and what is known about them: group, age, sex and every other column of participants.tsv."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from atlas.cohort import Cohort
 from atlas.participants import MISSING, read_participants
+from atlas.phenotype import read_phenotype
 from reconstruction.errors import InputError
 
 
@@ -102,38 +102,10 @@ def read_people(table: str | Path) -> tuple[People, tuple[str, ...]]:
     return People(tuple(rows), tuple(row["group"] for row in rows.values()), columns), tuple(warnings)
 
 
-def with_phenotype(people: People, folder: str | Path, column: str) -> People:
-    """`people` with `column` from the one ``phenotype/*.tsv`` of a BIDS folder that has it; unchanged where they have
-    it already, or no file does.
-
-    Raises
-    ------
-    InputError
-        Several files have it, or one lists a person twice.
-    """
-    column = column.lower()
-    if column in people.columns:
-        return people
-    found = []
-    for path in sorted(Path(folder).glob("*.tsv")):
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        reader = csv.DictReader((line for line in lines if line.strip()), delimiter="\t")
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        if column in reader.fieldnames and "participant_id" in reader.fieldnames:
-            found.append((path, [(row["participant_id"].strip(), (row[column] or "").strip()) for row in reader]))
-    if not found:
-        return people
-    if len(found) > 1:
-        raise InputError(
-            f"expected {column} in one file of {Path(folder).name}, but {' and '.join(p.name for p, _ in found)} have "
-            "it; put the one that counts into participants.tsv."
-        )
-    path, rows = found[0]
-    values = {(one if one.startswith("sub-") else f"sub-{one}"): value for one, value in rows}
-    if len(values) < len(rows):
-        raise InputError(
-            f"expected every participant_id once in {path.name}, but one is listed twice; put the value that counts "
-            "into participants.tsv."
-        )
-    column_texts = tuple(values.get(identity, "") for identity in people.ids)
-    return People(people.ids, people.groups, {**people.columns, column: column_texts})
+def with_scores(people: People, folder: Path) -> tuple[People, tuple[str, ...]]:
+    """`people` with the scores that a cohort's folder holds, see `atlas.phenotype`, and what was odd in them."""
+    warnings: list[str] = []
+    scores = read_phenotype(folder, None, people.columns, warnings)
+    names = dict.fromkeys(name for of_person in scores.values() for name in of_person)
+    columns = {name: tuple(scores.get(one, {}).get(name, "") for one in people.ids) for name in names}
+    return People(people.ids, people.groups, {**people.columns, **columns}), tuple(warnings)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from reconstruction.detector_points import closest_places, embed_detector_points, follow_detector, no_points
+from reconstruction.closest import closest_places
+from reconstruction.detector_points import embed_detector_points, follow_detector, no_points
 from reconstruction.errors import InputError
 from reconstruction.importers.parts import PARTS, paint, plain_colours
 from reconstruction.template import Template

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from reconstruction.camera import project
-from reconstruction.detector_points import closest_places, follow_detector
+from reconstruction.closest import closest_places
+from reconstruction.detector_points import follow_detector
 from reconstruction.landmarks import IBUG68
 from reconstruction.photographer import pose_people, render_people
 from reconstruction.template import Embedding, Template

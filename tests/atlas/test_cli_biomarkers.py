@@ -52,7 +52,7 @@ def test_a_cohort_becomes_a_row_a_person(cohort_folder: Path, parts: FaceParts, 
     assert list(table["participant_id"]) == [f"sub-{i:03d}" for i in range(1, 13)]
     assert len(table.columns) == 2 + (1 + 3 + 2) * len(parts.names)
     person = table.iloc[4]
-    files = sorted((cohort_folder / person["participant_id"]).glob("*.face.safetensors"))
+    files = sorted((cohort_folder / person["participant_id"]).glob("*face.safetensors"))
     own = {f.name.split("task-")[1].split("_")[0].split(".")[0]: recording_biomarkers(load(f), parts) for f in files}
     for name in ("AU12", "organ_OLC_share", "emoface16_06_speed", "head_velocity"):
         i = parts.names.index(name)
@@ -75,7 +75,7 @@ def test_a_cohort_becomes_a_row_a_person(cohort_folder: Path, parts: FaceParts, 
 def test_loose_files_are_a_row_each_with_the_reliability_of_their_stage(
     cohort_folder: Path, reliability: dict[str, dict[str, float]], tmp_path: Path
 ) -> None:
-    files = sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[:2]
+    files = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[:2]
     made = [
         save(
             replace(load(f), simulated=False, provenance={"quality": quality}), tmp_path / f"{quality}.face.safetensors"
@@ -164,7 +164,7 @@ def test_a_cohort_of_tables_and_a_broken_one_among_them(tmp_path: Path) -> None:
 def test_mistakes_are_answered_in_one_sentence(
     arguments: tuple[str, ...], sentence: str, cohort_folder: Path, tmp_path: Path
 ) -> None:
-    file = next(cohort_folder.glob("sub-001/*task-anger*.face.safetensors"))
+    file = next(cohort_folder.glob("sub-001/*task-anger*face.safetensors"))
     status, said = run(*(a.format(cohort=cohort_folder, tmp=tmp_path, file=file) for a in arguments))
     assert status == 2
     assert sentence in said

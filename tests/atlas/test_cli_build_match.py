@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from atlas.biomarkers.table import biomarker_table
 from atlas.cli.build import build
 from atlas.cli.match import check_parameters, match, match_all
 from atlas.cohort import load_cohort
+from atlas.custody import read_log, verify
 from atlas.domain import Domain
 from atlas.features import feature_table
 from atlas.gallery import file_name
@@ -25,7 +27,7 @@ from atlas.motion import MotionSpace
 from atlas.reading import read_cohort
 from atlas.statistics import people_of
 from reconstruction.errors import InputError
-from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.sequence import SUFFIX, FaceSequence, load, save, stem_of
 from reconstruction.storage import read_arrays, write_arrays
 from reconstruction.template import Template
 
@@ -66,6 +68,15 @@ def test_build_writes_what_people_open(built: Path) -> None:
         )  # nobody is named in what may be shared
 
 
+def test_a_build_is_recorded_in_the_audit_log(built: Path) -> None:
+    (entry,) = read_log(built).entries
+    assert entry.action == "build"
+    assert entry.facts["people"] == {"BD": 4, "HC": 4, "MDD": 4}
+    assert entry.facts["recordings"] == 36
+    assert entry.facts["atlas_sha256"] == sha256((built / FILE).read_bytes()).hexdigest()
+    assert verify(built) == ()
+
+
 def test_building_twice_gives_the_same_bytes(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
     build(cohort_folder, tmp_path / "again", permutations=3)
     first, second = files(built), files(tmp_path / "again")
@@ -74,8 +85,8 @@ def test_building_twice_gives_the_same_bytes(built: Path, cohort_folder: Path, t
 
 
 def test_match_answers_for_every_input_and_every_person(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
-    inputs = sorted((cohort_folder / "sub-001").glob("*.face.safetensors"))
-    alone = sorted((cohort_folder / "sub-002").glob("*.face.safetensors"))[:1]
+    inputs = sorted((cohort_folder / "sub-001").glob("*face.safetensors"))
+    alone = sorted((cohort_folder / "sub-002").glob("*face.safetensors"))[:1]
     out = tmp_path / "match.json"
     match(built, [*inputs, *alone], out)
     document = json.loads(out.read_text())
@@ -90,7 +101,7 @@ def test_match_answers_for_every_input_and_every_person(built: Path, cohort_fold
 
 
 def test_match_without_out_prints_json(built: Path, cohort_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    match(built, sorted((cohort_folder / "sub-001").glob("*.face.safetensors"))[:1])
+    match(built, sorted((cohort_folder / "sub-001").glob("*face.safetensors"))[:1])
     assert json.loads(capsys.readouterr().out)["matches"][0]["statement"] == "research use; not a diagnosis"
 
 
@@ -127,7 +138,7 @@ def test_an_atlas_reads_back_as_it_was(
     norms, same_norms = (x.matcher.norms for x in (atlas, back))
     assert norms is not None
     assert same_norms is not None
-    recording = load(sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0])
+    recording = load(sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0])
     np.testing.assert_array_equal(same_norms.measure(recording, back.space), norms.measure(recording, space))
     for field in fields(norms):
         np.testing.assert_array_equal(getattr(norms, field.name), getattr(same_norms, field.name))
@@ -167,7 +178,7 @@ def test_atlases_of_version_2_still_read(built: Path, cohort_folder: Path, tmp_p
     assert old.matcher.whole.thresholds == (0.6, 0.6, 0.6)
     assert old.matcher.whole.novelty_limit == 2.5
     assert (old.matcher.norms, old.matcher.severity, old.matcher.domain) == (None, None, Domain())
-    path = sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0]
+    path = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0]
     (was,), _ = match_all(old, [path], [load(path)])
     (made,), _ = match_all(now, [path], [load(path)])
     assert was.similarities == made.similarities
@@ -178,7 +189,7 @@ def test_atlases_of_version_2_still_read(built: Path, cohort_folder: Path, tmp_p
 def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
     built: Path, cohort_folder: Path, tmp_path: Path
 ) -> None:
-    inputs = sorted(cohort_folder.glob("sub-001/*.face.safetensors"))
+    inputs = sorted(cohort_folder.glob("sub-001/*face.safetensors"))
     match(built, inputs, tmp_path / "match.json", age=100)
     document = json.loads((tmp_path / "match.json").read_text())
     for made in (*document["matches"], *document["people"]):
@@ -188,7 +199,7 @@ def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
         assert set(made["similarities"]) == {"BD", "HC", "MDD"}
     with pytest.raises(InputError, match="expected an age in years, between 0 and 120, got -1"):
         match(built, inputs, age=-1)
-    others = sorted(cohort_folder.glob("sub-002/*.face.safetensors"))
+    others = sorted(cohort_folder.glob("sub-002/*face.safetensors"))
     with pytest.raises(InputError, match="expected the recordings of one person with --age or --sex, got those of 2"):
         match(built, [*inputs, *others], sex="F")
 
@@ -248,7 +259,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder
     with pytest.raises(InputError, match="expected quality full or fast, got 'best'"):
         build(cohort_folder, out, quality="best")
     with pytest.raises(InputError, match="expected quality full or fast, got 'best'"):
-        match(built, sorted(cohort_folder.glob("sub-001/*.face.safetensors")), quality="best")
+        match(built, sorted(cohort_folder.glob("sub-001/*face.safetensors")), quality="best")
     with pytest.raises(InputError, match="is no file"):
         match(built, [tmp_path / "nobody.mp4"])
     broken = tmp_path / "x.face.safetensors"
@@ -262,7 +273,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder
 
 def test_parameters_of_another_template_are_refused_or_said(built: Path, cohort_folder: Path) -> None:
     atlas = load_atlas(built)
-    path = sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0]
+    path = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0]
     sequence = load(path)
     assert check_parameters(atlas, sequence, path) == ()
     newer = FaceSequence(**{**vars(sequence), "template_sha256": "1" * 64})
@@ -276,7 +287,7 @@ def test_recordings_without_enough_frames_are_left_out_and_said(
     cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
-    path = sorted(folder.glob("sub-001/*.face.safetensors"))[0]
+    path = sorted(folder.glob("sub-001/*face.safetensors"))[0]
     sequence = load(path)
     save(FaceSequence(**{**vars(sequence), "valid": np.zeros(len(sequence), bool)}), path)
     reading = read_cohort(load_cohort(folder), template, space)
@@ -295,9 +306,9 @@ def test_videos_are_reconstructed_on_the_way(
     built: Path, cohort_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(cohort_folder, tmp_path / "cohort"))
-    parameters = sorted(folder.glob("sub-001/*.face.safetensors"))[0]
+    parameters = sorted(folder.glob("sub-001/*face.safetensors"))[0]
     known = FaceSequence(**{**vars(load(parameters)), "simulated": False})
-    video = parameters.with_name(parameters.name.replace(".face.safetensors", ".mp4"))
+    video = parameters.with_name(f"{stem_of(parameters)}.mp4")
     video.write_bytes(b"video")
     parameters.unlink()
     asked = []
@@ -310,7 +321,7 @@ def test_videos_are_reconstructed_on_the_way(
         return replace(known, provenance={"quality": quality})
 
     monkeypatch.setattr("reconstruction.pipeline.reconstruct", reconstruct)
-    made = tmp_path / "atlas" / "parameters" / "sub-001" / parameters.name
+    made = tmp_path / "atlas" / "parameters" / "sub-001" / f"{stem_of(parameters)}{SUFFIX}"
     save(replace(known, provenance={"quality": "full"}), made)  # of an earlier run
     build(folder, tmp_path / "atlas", permutations=0, quality="fast")
     assert load(made).provenance == {"quality": "fast"}

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atlas.cohort import load_cohort, person_of, reconstruct_videos, stimulus_of
+from atlas.cohort import load_cohort, person_of, reconstruct_videos, session_of, stimulus_of
 from atlas.participants import sex_of
+from atlas.statistics import people_of
 from reconstruction.errors import InputError
-from reconstruction.sequence import FaceSequence, load, save
+from reconstruction.sequence import BIDS_SUFFIX, SUFFIX, FaceSequence, load, save, stem_of
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_refuses_few_people_who_exist(folder: Path) -> None:
     plain = ["\t".join(cell for i, cell in enumerate(line.split("\t")) if i != column) for line in lines]
     write(folder, plain)
     assert all(person.simulated for person in load_cohort(folder).people)
-    for path in folder.glob("sub-*/*.face.safetensors"):
+    for path in folder.glob("sub-*/*face.safetensors"):
         save(replace(load(path), simulated=False), path)
     with pytest.raises(InputError, match=r"at least 10 people .* BD \(4\), HC \(4\), MDD \(4\) has fewer"):
         load_cohort(folder)
@@ -131,6 +132,100 @@ def test_refuses_few_people_who_exist(folder: Path) -> None:
         load_cohort(folder)
 
 
+def test_parameters_named_after_bids_and_those_that_are_not_are_read_alike(folder: Path) -> None:
+    for path in folder.glob("sub-*/*" + BIDS_SUFFIX):
+        path.rename(path.with_name(stem_of(path) + SUFFIX))
+    cohort = load_cohort(folder)
+    assert cohort.warnings == ()
+    assert {r.stem for p in cohort.people for r in p.recordings} == {
+        f"{person.id}_task-{stimulus}" for person in cohort.people for stimulus in cohort.stimuli
+    }
+
+
+def by_session(folder: Path) -> None:
+    """Everybody's anger and neutral in session 1, happiness in session 2, which only the name tells."""
+    for path in sorted(folder.glob("sub-*/*" + BIDS_SUFFIX)):
+        person, task = stem_of(path).split("_")
+        if task == "task-happiness":
+            path.rename(path.with_name(f"{person}_ses-2_{task}{BIDS_SUFFIX}"))
+        else:
+            (path.parent / "ses-1").mkdir(exist_ok=True)
+            path.rename(path.parent / "ses-1" / f"{person}_{task}{BIDS_SUFFIX}")
+
+
+def test_a_session_is_told_by_folder_or_name_and_can_be_chosen(folder: Path) -> None:
+    assert session_of("sub-1/ses-a/x_ses-b.mp4") == "a"
+    assert session_of("ses-9/sub-1/x.mp4") is None
+    by_session(folder)
+    cohort = load_cohort(folder)
+    assert cohort.sessions == ("1", "2")
+    assert [(r.stimulus, r.session) for r in cohort.people[0].recordings] == [
+        ("anger", "1"),
+        ("neutral", "1"),
+        ("happiness", "2"),
+    ]
+    assert load_cohort(folder, session="1").stimuli == ("anger", "neutral")
+    assert load_cohort(folder, session="ses-2").stimuli == ("happiness",)
+    shutil.rmtree(folder / "sub-003" / "ses-1")
+    assert "sub-003 has no recording of session 1 below cohort/sub-003 and was left out" in (
+        load_cohort(folder, session="1").warnings
+    )
+    with pytest.raises(InputError, match=r"of session 3, but there are none \(sessions found: 1, 2\)"):
+        load_cohort(folder, session="3")
+
+
+def test_videos_of_the_same_name_in_two_sessions_are_two(folder: Path, tmp_path: Path) -> None:
+    sequence = load(folder / "sub-001" / f"sub-001_task-anger{BIDS_SUFFIX}")
+    for session in ("ses-1", "ses-2"):
+        (folder / "sub-001" / session).mkdir()
+        (folder / "sub-001" / session / "fear.mp4").write_bytes(b"video")
+    done = reconstruct_videos(load_cohort(folder), tmp_path, lambda video, progress: sequence)
+    made = [r.path.relative_to(tmp_path) for r in done.people[0].recordings if r.session]
+    assert [str(path) for path in made] == [f"sub-001/ses-{n}/fear{SUFFIX}" for n in (1, 2)]
+    assert not load_cohort(folder, tmp_path).videos
+
+
+def scores(folder: Path, name: str, *lines: str) -> None:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join("\t".join(line.split()) + "\n" for line in lines))
+
+
+def test_scores_are_joined_and_can_be_covariates(folder: Path) -> None:
+    scores(folder, "phenotype/hamd.tsv", "participant_id total site", "sub-001 17 north", "002 n/a south", "sub-9 3 x")
+    scores(folder, "phenotype/bdi.tsv", "participant_id total", "sub-001 30")
+    cohort = load_cohort(folder)
+    extra = {person.id: person.extra for person in cohort.people}
+    assert extra["sub-001"] == {"simulated": "yes", "hamd_total": "17", "site": "north", "bdi_total": "30"}
+    assert extra["sub-002"] == {"simulated": "yes", "site": "south"}
+    assert cohort.warnings == ("scores of sub-9 have no row in participants.tsv and were left out",)
+    assert people_of(cohort).columns["hamd_total"][:2] == ("17", "")
+
+
+def test_scores_of_sessions_are_averaged_or_chosen(folder: Path) -> None:
+    by_session(folder)
+    rows = ("participant_id session_id total mood", "sub-001 ses-1 17 low", "sub-001 2 10 high")
+    scores(folder, "phenotype/hamd.tsv", *rows)
+    scores(folder, "sub-002/sub-002_sessions.tsv", "session_id acq_time bdi", "ses-1 2020-01-01 4", "ses-2 x 5")
+    cohort = load_cohort(folder)
+    assert cohort.people[0].extra == {"simulated": "yes", "total": "13.5"}
+    assert cohort.people[1].extra == {"simulated": "yes", "bdi": "4.5"}
+    assert "mood differs between the sessions of 1 people" in cohort.warnings[0]
+    chosen = load_cohort(folder, session="2").people
+    assert [p.extra for p in chosen[:2]] == [
+        {"simulated": "yes", "total": "10", "mood": "high"},
+        {"simulated": "yes", "bdi": "5"},
+    ]
+
+
+def test_scores_that_cannot_be_read_are_said_and_left_out(folder: Path) -> None:
+    scores(folder, "phenotype/hamd.tsv", "who total", "sub-001 17")
+    (folder / "phenotype/bdi.tsv").write_bytes(b"participant_id\tbdi\nsub-001\t\xff\n")
+    cohort = load_cohort(folder)
+    assert [w.split(" was left out")[0] for w in cohort.warnings] == ["bdi.tsv", "hamd.tsv"]
+    assert cohort.people[0].extra == {"simulated": "yes"}
+
+
 def test_sex_has_usual_words() -> None:
     assert [sex_of(word) for word in ("f", "Female", "w", "M", "male", "n/a", "", "Diverse")] == [
         *("F", "F", "F", "M", "M"),
@@ -139,7 +234,7 @@ def test_sex_has_usual_words() -> None:
 
 
 def test_refuses_a_mixture_of_templates(folder: Path) -> None:
-    path = sorted(folder.glob("sub-*/*.face.safetensors"))[0]
+    path = sorted(folder.glob("sub-*/*face.safetensors"))[0]
     sequence = load(path)
     save(FaceSequence(**{**vars(sequence), "template": "other", "template_sha256": "0" * 64}), path)
     with pytest.raises(InputError, match=r"one template, but found .*atlas-head.* other \(00000000\): 1 files"):
@@ -148,25 +243,25 @@ def test_refuses_a_mixture_of_templates(folder: Path) -> None:
 
 def test_parameters_made_with_another_quality_do_not_stand_in_for_a_video(folder: Path, tmp_path: Path) -> None:
     """A file that names no quality does, so do those beside the video: they were put there, not kept from a run."""
-    files = sorted(folder.glob("sub-*/*.face.safetensors"))[:4]
+    files = sorted(folder.glob("sub-*/*face.safetensors"))[:4]
     parameters = tmp_path / "parameters"
     for path, provenance in zip(
         files, ({"quality": "fast"}, {"quality": "full"}, {}, {"quality": "fast"}), strict=True
     ):
-        path.with_suffix("").with_suffix(".mp4").write_bytes(b"video")
-        save(replace(load(path), provenance=provenance), parameters / path.parent.name / path.name)
+        path.with_name(f"{stem_of(path)}.mp4").write_bytes(b"video")
+        save(replace(load(path), provenance=provenance), parameters / path.parent.name / f"{stem_of(path)}{SUFFIX}")
         if path != files[3]:
             path.unlink()
-    stems = [path.name.removesuffix(".face.safetensors") for path in files]
+    stems = [stem_of(path) for path in files]
     for quality, waiting in (("full", stems[:1]), ("fast", stems[1:2]), (None, [])):
         assert [recording.stem for _, recording in load_cohort(folder, parameters, quality).videos] == waiting
 
 
 def test_videos_become_parameters_once_and_bad_ones_are_left_out(folder: Path, tmp_path: Path) -> None:
-    files = sorted(folder.glob("sub-*/*.face.safetensors"))
-    made = {path.with_suffix("").with_suffix(".mp4").name: load(path) for path in files[:3]}
+    files = sorted(folder.glob("sub-*/*face.safetensors"))
+    made = {f"{stem_of(path)}.mp4": load(path) for path in files[:3]}
     for path in files[:3]:
-        path.with_suffix("").with_suffix(".mp4").write_bytes(b"video")
+        path.with_name(f"{stem_of(path)}.mp4").write_bytes(b"video")
         path.unlink()
     asked: list[str] = []
 
@@ -182,7 +277,7 @@ def test_videos_become_parameters_once_and_bad_ones_are_left_out(folder: Path, t
     done = reconstruct_videos(cohort, parameters, reconstruct)
     assert not done.videos
     assert any(f"{asked[1]} was left out: expected a face" in warning for warning in done.warnings)
-    written = load(parameters / files[0].parent.name / files[0].name)
+    written = load(parameters / files[0].parent.name / f"{stem_of(files[0])}{SUFFIX}")
     np.testing.assert_array_equal(written.expression, made[asked[0]].expression)
     again = load_cohort(folder, parameters)
     assert [recording.path.name for _, recording in again.videos] == [asked[1]]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from atlas.atlas import Atlas, build_atlas
-from atlas.figures import VIEWS, AtlasPictures, HeadPainter, png, write_figure, write_sheets
+from atlas.figures import VIEWS, AtlasPictures, HeadPainter, atlas_figures, png, write_figure
 from atlas.figures.bars import difference_bar
 from atlas.figures.colours import difference_colours, on_surface, spread_colours, symmetric_limit, upper_limit
 from atlas.figures.sheets import difference_label, overlay_sheet, sheet, spread_sheet
@@ -131,7 +131,7 @@ def test_limits_are_shared_and_the_reference_group_is_blank(pictures: AtlasPictu
 def test_sheets_are_the_same_bytes_twice_and_hold_no_date(
     pictures: AtlasPictures, atlas: Atlas, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
-    first = write_sheets(pictures, tmp_path / "a")
+    first = [path for figure in atlas_figures(pictures) for path in write_figure(figure, tmp_path / "a")]
     names = ["standard-faces", "overlays-motion", "overlays-outward", "spread", "expressions", "stimuli"]
     assert [p.name for p in first] == [f"{name}{suffix}" for name in names for suffix in (".png", ".svg")]
     again = AtlasPictures(atlas, template, space)

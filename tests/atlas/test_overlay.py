@@ -8,7 +8,7 @@ import pytest
 
 from atlas.aggregation import AggregatedFace, summarise, template_units
 from atlas.motion import MotionSpace, face_mask
-from atlas.overlay import KINDS, MOTION, OUTWARD, OverlaySet, overlay_set, overlays, reference_group
+from atlas.overlay import KINDS, MOTION, OUTWARD, OverlaySet, overlay_set, reference_group
 from atlas.simulation import simulate_people, simulate_recording
 from atlas.standard_faces import standard_faces
 from atlas.statistics import People
@@ -63,10 +63,10 @@ def test_the_planted_difference_is_found_where_it_is(strong: OverlaySet, templat
 def test_the_reference_differs_from_itself_by_nothing(
     aggregated: Aggregated, template: Template, space: MotionSpace
 ) -> None:
-    made = overlays(aggregated("none", 12, 0), space, template, "BD", permutations=49, resamples=50)
+    made = overlay_set(aggregated("none", 12, 0), space, template, "BD", permutations=49, resamples=50).by_group
     assert not made["BD"][MOTION].difference_mm.any()
     assert made["HC"][MOTION].reference == "BD"
-    again = overlays(aggregated("none", 12, 0), space, template, "BD", permutations=49, resamples=50)
+    again = overlay_set(aggregated("none", 12, 0), space, template, "BD", permutations=49, resamples=50).by_group
     np.testing.assert_array_equal(made["HC"][MOTION].low_mm, again["HC"][MOTION].low_mm)
 
 
@@ -134,6 +134,6 @@ def test_covariates_are_adjusted_for_and_the_order_of_people_does_not_matter(
     )
     assert repr(made.statistics) == repr(turned.statistics)
     assert made.statistics.covariates == ("age",)
-    plain = overlays(people, space, template, permutations=49, resamples=50)
+    plain = overlay_set(people, space, template, permutations=49, resamples=50).by_group
     np.testing.assert_array_equal(made.by_group["MDD"][MOTION].mean_mm, plain["MDD"][MOTION].mean_mm)
     assert np.abs(made.by_group["MDD"][MOTION].difference_mm - plain["MDD"][MOTION].difference_mm).max() > 0.05

@@ -38,7 +38,7 @@ def norms(reading: Reading, parts: FaceParts) -> PartNorms:
 def test_they_are_measured_as_biomarkers_are(
     norms: PartNorms, parts: FaceParts, space: MotionSpace, cohort_folder: Path
 ) -> None:
-    sequence = load(sorted(cohort_folder.glob("sub-001/*.face.safetensors"))[0])
+    sequence = load(sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0])
     wanted = dict(zip(parts.names, recording_biomarkers(sequence, parts), strict=True))
     found = norms.measure(sequence, space)
     np.testing.assert_allclose(found, [wanted[name] for name in norms.names], rtol=1e-4)

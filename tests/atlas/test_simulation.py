@@ -12,6 +12,7 @@ from atlas.biomarkers import mean_action_units, measures
 from atlas.cli.simulate import simulate as simulate_command
 from atlas.simulation import STIMULI, load_effects, simulate, simulate_people, simulate_recording
 from atlas.simulation.effects import QUANTITIES
+from atlas.simulation.people import DAY_TO_DAY
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, load
 from reconstruction.template import load_template
@@ -208,9 +209,9 @@ def test_a_cohort_of_parameters_is_readable_and_the_same_twice(tmp_path):
     lines = (tmp_path / "a/participants.tsv").read_text().splitlines()
     assert lines[0].split("\t") == ["participant_id", "group", "age", "sex", "simulated"]
     assert all(line.endswith("\tyes") for line in lines[1:])
-    paths = sorted(p.name for p in (tmp_path / "a").rglob("*.face.safetensors"))
-    assert paths == [f"sub-00{i}_task-{s}.face.safetensors" for i in (1, 2, 3) for s in ("fear", "neutral")]
-    assert all(load(p).simulated for p in (tmp_path / "a").rglob("*.face.safetensors"))
+    paths = sorted(p.name for p in (tmp_path / "a").rglob("*face.safetensors"))
+    assert paths == [f"sub-00{i}_task-{s}_face.safetensors" for i in (1, 2, 3) for s in ("fear", "neutral")]
+    assert all(load(p).simulated for p in (tmp_path / "a").rglob("*face.safetensors"))
     for name in ("README.md", "participants.json", "dataset_description.json", "simulation.json"):
         assert "simulated" in (tmp_path / "a" / name).read_text().lower()
     assert json.loads((tmp_path / "a/simulation.json").read_text())["statement"] == STATEMENT
@@ -231,7 +232,7 @@ def test_a_cohort_of_videos_keeps_its_parameters_apart(tmp_path):
     )
     assert steps == [("simulating", i, 3) for i in (1, 2, 3)]
     assert not list(folder.glob("sub-*/*.safetensors"))
-    assert len(list(folder.glob("truth/sub-*/*.face.safetensors"))) == 3
+    assert len(list(folder.glob("truth/sub-*/*face.safetensors"))) == 3
     film = cv2.VideoCapture(str(folder / "sub-001/sub-001_task-happiness.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 10
     assert film.get(cv2.CAP_PROP_FPS) == 5
@@ -254,6 +255,7 @@ def test_a_cohort_of_videos_keeps_its_parameters_apart(tmp_path):
         ({"seed": -1}, "seed of 0 or more"),
         ({"effects": "missing.yaml"}, "no file"),
         ({"template": "nobody"}, "nobody"),
+        ({"sessions": 0}, "between 1 and 99 sessions, got 0"),
     ],
 )
 def test_bad_arguments_are_refused_and_nothing_is_written(tmp_path, arguments, said):
@@ -278,13 +280,44 @@ def test_an_interruption_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_sessions_are_other_days_of_the_same_people(tmp_path):
+    folder = simulate(tmp_path / "two", people=3, seconds=2, fps=10, stimuli=["fear"], seed=7, sessions=2)
+    paths = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.safetensors"))
+    assert paths == [
+        f"sub-00{i}/ses-{s}/sub-00{i}_ses-{s}_task-fear_face.safetensors" for i in (1, 2, 3) for s in (1, 2)
+    ]
+    assert len((folder / "participants.tsv").read_text().splitlines()) == 4
+    assert json.loads((folder / "simulation.json").read_text())["settings"]["sessions"] == 2
+    first, second = (load(folder / path) for path in paths[:2])
+    np.testing.assert_array_equal(first.shape, second.shape)
+    assert not np.allclose(first.expression, second.expression, atol=0.05)
+    assert not np.allclose(first.camera_matrix, second.camera_matrix)
+    simulate(tmp_path / "one", people=3, seconds=2, fps=10, stimuli=["fear"], seed=7, sessions=1)
+    assert not list((tmp_path / "one").rglob("ses-*"))
+    assert "sessions" not in (tmp_path / "one/simulation.json").read_text()
+
+
+def test_levels_keep_their_spread_and_correlate_between_days():
+    days = [simulate_people(600, {"MDD": {"AU12": -1.0}}, seed=2, session=s) for s in (0, 1, 2)]
+    levels = np.array([[[p.levels[q] for q in QUANTITIES] for p in people if p.group == "HC"] for people in days])
+    assert np.abs(levels.mean(1)).max() < 0.2
+    assert np.abs(levels.std(1) - 1).max() < 0.15
+    for a, b, wanted in ((1, 2, DAY_TO_DAY), (0, 1, DAY_TO_DAY**0.5)):
+        found = [np.corrcoef(x, y)[0, 1] for x, y in zip(levels[a].T, levels[b].T, strict=True)]
+        assert np.mean(found) == pytest.approx(wanted, abs=0.05)
+    lowered = [np.mean([p.levels["AU12"] for p in people if p.group == "MDD"]) for people in days]
+    assert lowered == pytest.approx([-1] * 3, abs=0.2)
+    with pytest.raises(InputError, match="session of 0 or more"):
+        simulate_people(3, session=-1)
+
+
 def test_the_command_writes_a_cohort(tmp_path):
     app = typer.Typer()
     app.command()(simulate_command)
     arguments = ["--out", str(tmp_path / "c"), "--people", "3", "--seconds", "2", "--fps", "5", "--effects", "none"]
     result = CliRunner().invoke(app, [*arguments, "--stimuli", "fear,anger"])
     assert result.exit_code == 0, result.output
-    assert len(list((tmp_path / "c").rglob("*.face.safetensors"))) == 6
+    assert len(list((tmp_path / "c").rglob("*face.safetensors"))) == 6
     assert "3 simulated people" in result.output
 
 

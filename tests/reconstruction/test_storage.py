@@ -1,9 +1,12 @@
 """The container: the same content gives the same bytes, and what is damaged says so."""
 
+import json
+
 import numpy as np
 import pytest
+from safetensors import safe_open
 
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, InputWarning
 from reconstruction.storage import read_arrays, take, write_arrays, write_atomically
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.uint8)}
@@ -49,9 +52,37 @@ def test_missing_other_kind_newer_and_not_finite(tmp_path):
         read_arrays(tmp_path / "x", "other", 2)
     with pytest.raises(InputError, match="has version 2; update"):
         read_arrays(tmp_path / "x", "thing", 1)
-    write_arrays(tmp_path / "x", "thing", 1, {"a": np.array([np.nan])}, {})
-    with pytest.raises(InputError, match="NaN or infinity"):
-        read_arrays(tmp_path / "x", "thing", 1)
+
+
+def test_what_a_reader_would_refuse_is_not_written(tmp_path):
+    with pytest.raises(InputError, match="a holds NaN or infinity; nothing was written"):
+        write_arrays(tmp_path / "x", "thing", 1, {"a": np.array([np.nan])}, {})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {"rate": np.nan})
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_element_says_its_encoding(tmp_path):
+    header = {"name": "é", "count": 3, "share": 0.5, "yes": True, "list": [1], "table": {}, "none": None}
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, header, {"a": {"unit": "metres"}})
+    with safe_open(tmp_path / "x", framework="numpy") as file:
+        table = json.loads(file.metadata()["face_atlas"])["elements"]
+    assert table["a"] == {"encoding": "array/float32", "version": 1, "unit": "metres"}
+    assert table["b"]["encoding"] == "array/uint8"
+    kinds = ("string", "integer", "number", "boolean", "array", "object", "null")
+    assert [table[name]["encoding"] for name in header] == [f"json/{kind}" for kind in kinds]
+    assert set(table) == {*ARRAYS, *header}
+
+
+def test_what_a_later_version_adds_is_left_out_with_a_note(tmp_path):
+    about = {"a": {"version": 2}}
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {"p": 1}, about)
+    with pytest.warns(InputWarning, match=r"a in x is array/float32, version 2: newer than this software; it was left"):
+        arrays, header = read_arrays(tmp_path / "x", "thing", 1)
+    assert (set(arrays), header) == ({"b"}, {"kind": "thing", "version": 1, "p": 1})
+    write_arrays(tmp_path / "y", "thing", 1, ARRAYS, {"p": 1}, {"b": {"encoding": "sparse/csr"}})
+    with pytest.warns(InputWarning, match="b in y is sparse/csr"):
+        assert set(read_arrays(tmp_path / "y", "thing", 1)[0]) == {"a"}
 
 
 def test_take_names_what_is_wrong():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from atlas.statistics.design import Covariates, choose_covariates, make_design
-from atlas.statistics.people import People, with_phenotype
+from atlas.statistics.people import People, with_scores
 from reconstruction.errors import InputError
 
 GROUP = np.repeat([1.0, 0.0], 6)
@@ -79,13 +79,17 @@ def test_an_unknown_column_is_refused() -> None:
         choose_covariates(people(age=AGE), ("height",))
 
 
-def test_a_score_may_lie_in_a_phenotype_file(tmp_path) -> None:
-    (tmp_path / "bdi.tsv").write_text("participant_id\tBDI_II\nsub-00\t12\n01\t3\nsub-99\t1\n")
-    there = with_phenotype(people(), tmp_path, "BDI_II")
+def test_scores_lie_in_phenotype_files(tmp_path) -> None:
+    folder = tmp_path / "phenotype"
+    folder.mkdir()
+    (folder / "bdi.tsv").write_text("participant_id\tBDI_II\nsub-00\t12\n01\t3\nsub-99\t1\n")
+    there, said = with_scores(people(), tmp_path)
     assert there.columns["bdi_ii"][:3] == ("12", "3", "")
-    (tmp_path / "again.tsv").write_text("participant_id\tbdi_ii\nsub-00\t12\n")
-    with pytest.raises(InputError, match=r"expected bdi_ii in one file of .*, but again.tsv and bdi.tsv have it"):
-        with_phenotype(people(), tmp_path, "bdi_ii")
-    (tmp_path / "again.tsv").write_text("participant_id\tphq\nsub-00\t12\nsub-00\t13\n")
-    with pytest.raises(InputError, match=r"expected every participant_id once in again.tsv"):
-        with_phenotype(people(), tmp_path, "phq")
+    assert said == ()
+    (folder / "again.tsv").write_text("participant_id\tbdi_ii\nsub-00\t13\n")
+    (folder / "phq.tsv").write_text("participant_id\tphq\nsub-00\t12\nsub-00\t13\n")
+    there, said = with_scores(people(), tmp_path)
+    assert (there.columns["bdi_bdi_ii"][0], there.columns["again_bdi_ii"][0]) == ("12", "13")
+    assert "phq" not in there.columns
+    assert len(said) == 1
+    assert said[0].startswith("phq.tsv was left out: expected every person and session once")

@@ -1,0 +1,170 @@
+"""Who leaves with a share, under which name, and what participants.tsv may say of them.
+
+Only known columns leave: group, sex, age in bands, and that somebody is simulated. Pseudonyms are drawn at random, rows
+stand in their order, which is random too. Sex and age bands tell people apart by themselves: they are made as coarse as
+the audit's limit asks, and left out where fewer than `FEWEST_ALIKE` people of a group share them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from atlas.cohort import Cohort, Participant, Recording
+from reconstruction.errors import InputError
+
+CONSENT = "consent_share"  # column of participants.tsv
+FEWEST_ALIKE = 5  # people of one group who share sex and age band, or a stimulus
+_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789"  # no vowels, so that no word comes out
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_-]{0,19}")
+_TEN, _TWENTY = (20, 30, 40, 50, 60, 70, 80), (40, 60)  # years at which a band begins
+
+
+@dataclass(frozen=True)
+class SharedPerson:
+    """source : in the cohort; nothing of it is written but through the other fields
+    pseudonym : ``sub-`` and eight random letters
+    group; sex : ``F`` or ``M``, or None; age : a band such as ``40-49``, or None
+    """
+
+    source: Participant
+    pseudonym: str
+    group: str
+    sex: str | None
+    age: str | None
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        return self.source.recordings
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """people : in the order of their pseudonyms
+    left_out : {reason: people}
+    columns : of participants.tsv that leave
+    edges : years at which a new age band begins; none where ages do not leave
+    """
+
+    people: tuple[SharedPerson, ...]
+    left_out: dict[str, int]
+    columns: tuple[str, ...]
+    edges: tuple[int, ...]
+
+    @property
+    def simulated(self) -> bool:
+        return all(person.source.simulated for person in self.people)
+
+    @property
+    def possible(self) -> np.ndarray:
+        """(N, N) bool: whether what is told of person i holds for person j, whose sex and age an attacker knows."""
+        sexes = [person.source.sex for person in self.people]
+        bands = [age_band(person.source.age, self.edges) for person in self.people]
+        told_sex, told_band = [person.sex for person in self.people], [person.age for person in self.people]
+        return _agree(told_sex, sexes) & _agree(told_band, bands)
+
+
+def choose_people(
+    cohort: Cohort,
+    rng: np.random.Generator,
+    *,
+    consent_needed: bool = False,
+    columns: Sequence[str] = ("sex", "age"),
+    most_told: float | None = None,
+) -> Chosen:
+    """Who leaves. Where participants.tsv has the column `CONSENT`, nobody leaves who says no there.
+
+    consent_needed : nobody leaves who does not say yes there
+    columns : of sex and age that may leave
+    most_told : share of people that sex and age band alone may single out; None for ten-year bands as they are
+
+    Raises
+    ------
+    InputError
+        Consent is needed and the column is missing, nobody is left, or a group's name is no short word.
+    """
+    answers = [person.extra.get(CONSENT, "").strip().lower() for person in cohort.people]
+    if consent_needed and not any(answers):
+        raise InputError(
+            f"expected a column {CONSENT} in participants.tsv, yes for everyone who agreed that all their parameters "
+            "are shared, but there is none; add it or choose the level motion, summary or group."
+        )
+    agreed = [p for p, a in zip(cohort.people, answers, strict=True) if a in _YES or (not consent_needed and a == "")]
+    unclear = sum(a not in (*_YES, *_NO, "") for a in answers)
+    left_out = {"said no": sum(a in _NO for a in answers)}
+    left_out["did not say"] = len(answers) - len(agreed) - left_out["said no"] - unclear
+    left_out["answer is neither yes nor no"] = unclear
+    if not agreed:
+        raise InputError(
+            f"expected people who agreed in the column {CONSENT} of participants.tsv, but nobody says yes; nothing can "
+            "be shared at this level."
+        )
+    for group in sorted({person.group for person in agreed}):
+        if not _WORD.fullmatch(group):
+            raise InputError(
+                f"expected names of groups of at most 20 letters and digits, got {group!r}; rename it in "
+                "participants.tsv."
+            )
+    names = _pseudonyms(len(agreed), {person.id for person in cohort.people}, rng)
+    drawn = sorted(zip(names, agreed, strict=True), key=lambda pair: pair[0])
+    unnamed = [SharedPerson(p, name, p.group, None, None) for name, p in drawn]
+    for sexes, edges in _ways(unnamed, columns):
+        people = _told(unnamed, sexes, edges)
+        told = ["participant_id", "group", *(c for c in ("sex", "age") if any(getattr(p, c) for p in people))]
+        if any(person.source.simulated for person in people):
+            told.append("simulated")
+        chosen = Chosen(people, {why: n for why, n in left_out.items() if n}, tuple(told), edges)
+        if most_told is None or (1 / chosen.possible.sum(1)).mean() <= most_told:
+            break
+    return chosen
+
+
+def age_band(age: float | None, edges: Sequence[int]) -> str | None:
+    """``under 40``, ``40-59`` or ``60 or over`` for the edges 40 and 60; None where the age is unknown."""
+    if age is None or not edges:
+        return None
+    number = int(np.searchsorted(edges, age, side="right"))
+    if number == 0:
+        return f"under {edges[0]}"
+    return f"{edges[-1]} or over" if number == len(edges) else f"{edges[number - 1]}-{edges[number] - 1}"
+
+
+def _ways(people: Sequence[SharedPerson], columns: Sequence[str]) -> list[tuple[bool, tuple[int, ...]]]:
+    """Whether sexes are told, and the edges of age bands, from fine to coarse."""
+    known = [person.source.age for person in people if person.source.age is not None]
+    ages: list[tuple[int, ...]] = []
+    if "age" in columns and known:
+        ages = [_TEN, _TWENTY, (int(10 * round(float(np.median(known)) / 10)),)]
+    return [("sex" in columns, edges) for edges in (*ages, ())] + [(False, ())]
+
+
+def _told(people: Sequence[SharedPerson], sexes: bool, edges: Sequence[int]) -> tuple[SharedPerson, ...]:
+    """The people with sex and age band, less what too few of a group share."""
+    out = []
+    for p in people:
+        sex = p.source.sex if sexes and p.source.sex in ("F", "M") else None
+        out.append(replace(p, sex=sex, age=age_band(p.source.age, edges)))
+    cells = Counter((p.group, p.sex, p.age) for p in out)
+    out = [p if cells[p.group, p.sex, p.age] >= FEWEST_ALIKE else replace(p, age=None) for p in out]
+    sexes_of = Counter((p.group, p.sex) for p in out)
+    return tuple(p if sexes_of[p.group, p.sex] >= FEWEST_ALIKE else replace(p, sex=None, age=None) for p in out)
+
+
+def _agree(told: Sequence[str | None], known: Sequence[str | None]) -> np.ndarray:
+    """(N, N) bool: equal, or one of both is not known."""
+    return np.array([[t is None or k is None or t == k for k in known] for t in told], bool)
+
+
+def _pseudonyms(n: int, taken: Iterable[str], rng: np.random.Generator) -> list[str]:
+    """`n` different random names that nobody has already."""
+    drawn: list[str] = []
+    used = {name.lower() for name in taken}
+    while len(drawn) < n:
+        name = "sub-" + "".join(_LETTERS[i] for i in rng.integers(0, len(_LETTERS), 8))
+        if name not in used:
+            used.add(name)
+            drawn.append(name)
+    return drawn

@@ -1,0 +1,91 @@
+"""What a user asks a share for, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas.groups import LEAST_PEOPLE
+from atlas.sharing.archive import KINDS
+from atlas.sharing.contents import LEVELS
+from atlas.sharing.privacy import DELTA
+from reconstruction.errors import InputError
+
+MOST_REIDENTIFIED = 0.05  # of people, at the level summary, unless another limit is given
+UNSTATED = "not stated; ask who gave this to you"
+COLUMNS = ("sex", "age")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """level : one of `LEVELS`
+    limit : of the share of people re-identified; None for 5 % at the level summary and none at motion and full
+    columns : of participants.tsv beside group that leave; None for none at summary, sex and age elsewhere
+    fields : name of a set of `atlas.sharing.field_sets`, or names of biomarkers; None to let the audit choose
+    epsilon, delta : of differential privacy, at the level group; earlier, ledger : see `atlas.sharing.ledger`
+    least : people an average rests on
+    recipients : public keys; archive : ``zip`` or ``tar``
+    keep_key : file for the list of pseudonyms and participants; licence : in words or as an address
+
+    Raises InputError for what cannot be.
+    """
+
+    level: str = "summary"
+    limit: float | None = None
+    columns: tuple[str, ...] | None = None
+    fields: tuple[str, ...] | None = None
+    epsilon: float | None = None
+    delta: float = DELTA
+    earlier: tuple[Path, ...] = ()
+    ledger: Path | None = None
+    least: int = LEAST_PEOPLE
+    recipients: tuple[str, ...] = ()
+    archive: str = "zip"
+    keep_key: Path | None = None
+    licence: str = UNSTATED
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise InputError(f"expected --level {', '.join(LEVELS)}, got {self.level!r}; choose one of them.")
+        if self.archive not in KINDS:
+            raise InputError(f"expected --archive {' or '.join(KINDS)}, got {self.archive!r}; choose one of them.")
+        if self.limit is not None and not 0 < self.limit <= 1:
+            raise InputError(
+                f"expected --max-reidentification as a share above 0 and at most 1, got {self.limit:g}; 0.05 is 5 %."
+            )
+        if self.least < LEAST_PEOPLE:
+            raise InputError(
+                f"expected --min-people of {LEAST_PEOPLE} or more, got {self.least}: the mean of fewer people would "
+                "show them; a higher number is possible."
+            )
+        if self.epsilon is not None and not 0 < self.epsilon <= 100:
+            raise InputError(f"expected --epsilon above 0 and at most 100, got {self.epsilon:g}; 1 is usual.")
+        if not 0 < self.delta < 0.01:
+            raise InputError(f"expected --delta above 0 and below 0.01, got {self.delta:g}; 1e-5 is usual.")
+        unknown = [name for name in self.columns or () if name not in COLUMNS]
+        if unknown:
+            raise InputError(
+                f"expected --columns of {' and '.join(COLUMNS)}, got {', '.join(unknown)}: nothing else of "
+                "participants.tsv leaves; leave it out."
+            )
+        group_only = {"--epsilon": self.epsilon, "--earlier": self.earlier, "--ledger": self.ledger}
+        self._only("group", group_only)
+        self._only("summary", {"--fields": self.fields})
+
+    def _only(self, level: str, options: Mapping[str, object]) -> None:
+        given = [name for name, value in options.items() if value]
+        if given and self.level != level:
+            raise InputError(
+                f"expected {given[0]} with --level {level}, got it with --level {self.level}; leave it out."
+            )
+
+    @property
+    def most_reidentified(self) -> float | None:
+        """The limit that holds."""
+        return MOST_REIDENTIFIED if self.limit is None and self.level == "summary" else self.limit
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Columns of participants.tsv that leave beside group."""
+        if self.columns is not None:
+            return self.columns
+        return COLUMNS if self.level in ("motion", "full") else ()
