@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atlas.biomarkers import ACTION_UNITS, MEASURES, mean_action_units, measures
+from atlas.capture import Capture, capture_of
 from atlas.moments import Moments
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
@@ -48,6 +49,7 @@ class RecordingSummary:
     stage : `FaceSequence.stage`, what the parameters come from
     left_out : {reason: frames} that are not valid
     biomarkers : (Q,) float64, as the function that `summarise` was given tells; NaN where unknown, empty without one
+    capture : how the recording was taken, None where nobody knows
     """
 
     stimulus: str
@@ -62,6 +64,7 @@ class RecordingSummary:
     stage: str = "unknown"
     left_out: Mapping[str, int] = field(default_factory=dict)
     biomarkers: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ def summarise(
         stage=sequence.stage,
         left_out=left_out(sequence),
         biomarkers=np.zeros(0) if biomarkers is None else np.asarray(biomarkers(sequence), np.float64),
+        capture=capture_of(sequence),
     )
 
 

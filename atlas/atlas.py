@@ -16,11 +16,14 @@ from atlas.biomarkers import ACTION_UNITS, ReliabilityTable
 from atlas.biomarkers.quantity_reliability import quantity_reliability
 from atlas.biomarkers.recording import FaceParts
 from atlas.biomarkers.table import BiomarkerTable
+from atlas.domain import domain_of
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
 from atlas.features import EXPRESSION, feature_table, kind_of, named_features, stimuli_of
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
 from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
+from atlas.part_norms import part_norms
+from atlas.severity import fit_severity, score_column
 from atlas.standard_faces import Faces, standard_faces
 from atlas.statistics import PERMUTATIONS as TESTS
 from atlas.statistics import Statistics, compare, contrasts
@@ -29,7 +32,7 @@ from atlas.trajectories import Trajectory
 from reconstruction.sequence import STATEMENT
 from reconstruction.template import Template
 
-KIND, VERSION = "face-atlas", 2
+KIND, VERSION = "face-atlas", 3
 IDENTITY = "people are matched by their faces' shape: who someone is may stand for their group"
 
 
@@ -103,7 +106,8 @@ class Atlas:
             "groups": {group: self._group_summary(group) for group in self.groups},
             "matcher": {
                 "coverage": self.matcher.coverage,
-                "calibration": {"all stimuli": asdict(self.matcher.whole), "fewer": asdict(self.matcher.single)},
+                "calibration": {"all stimuli": self._calibration(True), "fewer": self._calibration(False)},
+                "domain": self.matcher.domain.to_json(),
                 "training_steps": self.matcher.encoder.steps,
                 "embedding_size": int(self.matcher.encoder.prototypes.shape[1]),
                 "features": len(self.matcher.encoder.scaler.names),
@@ -115,9 +119,14 @@ class Atlas:
                 "measured_on_simulated_people": self.reliability.people,
                 "action_units": {code: self.reliability.of(code) for code in ACTION_UNITS if code in self.units},
             },
+            **({"severity": self.matcher.severity.to_json()} if self.matcher.severity else {}),
             "evaluation": self.evaluation_summary,
             "warnings": list(self.warnings),
         }
+
+    def _calibration(self, whole: bool) -> dict[str, Any]:
+        made = (self.matcher.whole if whole else self.matcher.single).to_json()
+        return made | {"thresholds": dict(zip(self.groups, made["thresholds"], strict=True))}
 
     def _people_by_sex(self, group: str) -> dict[str, int]:
         return {sex: faces[group][None].people for sex, faces in self.by_sex.items() if None in faces.get(group, {})}
@@ -166,6 +175,7 @@ def build_atlas(
     known: People | None = None,
     covariates: Sequence[str] | None = None,
     within: str | None = None,
+    score: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Atlas:
     """An atlas from aggregated people; deterministic in `seed`.
@@ -192,6 +202,8 @@ def build_atlas(
     names = named_features(feature_names(space, template_units(template)), template.n_shape, features)
     table = feature_table([person.recordings for person in people], names, stimuli)
     labels = [person.group for person in people]
+    identities = [person.id for person in people]
+    scores = None if score is None else score_column(known, score, identities, labels)
     recordings = [r for person in people for r in person.recordings]
     simulated = any(r.simulated for r in recordings)
     figures = replace(
@@ -203,7 +215,7 @@ def build_atlas(
     evaluation = evaluate(
         table,
         labels,
-        [person.id for person in people],
+        identities,
         coverage=coverage,
         permutations=permutations,
         seed=seed,
@@ -215,10 +227,23 @@ def build_atlas(
     drawn = overlay_set(people, space, template, base, known=known, **settings)
     recovered: dict[str, float] = {}
     found = drawn.statistics
+    norms = None
     if biomarkers is not None:
         measured, parts = biomarkers
         recovered = quantity_reliability(template, figures.stage, parts)
         found = compare(measured, known, contrasts(groups, base), reliability=recovered, **settings) + found
+        norms = part_norms(measured, parts, groups, found.effects, recovered)
+    severity = None
+    if scores is not None and score is not None:
+        severity = fit_severity(table, scores, np.array(labels), score, coverage=coverage, seed=seed)
+    matcher = replace(
+        matcher,
+        cautions=evaluation.cautions,
+        reliability=figures,
+        domain=domain_of(people),
+        norms=norms,
+        severity=severity,
+    )
     return Atlas(
         template=template.name,
         template_sha256=template.sha256,
@@ -228,7 +253,7 @@ def build_atlas(
         space=space,
         standard_faces=standard.faces,
         overlays=drawn.by_group,
-        matcher=replace(matcher, cautions=evaluation.cautions, reliability=figures),
+        matcher=matcher,
         evaluation=evaluation,
         evaluation_summary=evaluation.to_json(),
         simulated=simulated,

@@ -10,12 +10,15 @@ from atlas.atlas import KIND, VERSION, Atlas
 from atlas.averaging import Averaging
 from atlas.biomarkers import ReliabilityTable
 from atlas.calibration import Calibration
+from atlas.domain import Domain
 from atlas.encoder import FittedEncoder, weight_shapes
 from atlas.features import Scaler
 from atlas.matcher import Matcher
 from atlas.motion import MotionSpace
-from atlas.old_atlas import from_residual_encoder, from_version_1
+from atlas.old_atlas import from_version_1, from_version_2
 from atlas.overlay import Overlay
+from atlas.part_norms import PartNorms
+from atlas.severity import Severity, SeverityScores
 from atlas.standard_faces import Faces, StandardFace
 from atlas.statistics.table_file import from_json, to_json
 from atlas.trajectories import Trajectory
@@ -24,6 +27,8 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.storage import read_arrays, take, write_arrays
 
 FILE = "atlas.safetensors"
+OF_NORMS = ("names", "labels", "units", "sets", "stimuli")
+PARTLY_KNOWN = ("mean", "sd", "q", "reliability")  # of the norms: NaN where unknown, which a file cannot hold
 
 
 def save_atlas(atlas: Atlas, path: str | Path) -> None:
@@ -38,6 +43,15 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "encoder/group_z": atlas.matcher.group_z,
         **{f"encoder/{name}": array for name, array in encoder.weights.items()},
     }
+    norms, severity = atlas.matcher.norms, atlas.matcher.severity
+    if norms is not None:
+        arrays |= {"norms/forms": norms.forms, "norms/extent": norms.extent}
+        for name in PARTLY_KNOWN:
+            values = getattr(norms, name)
+            arrays |= {f"norms/{name}": np.nan_to_num(values), f"norms/{name}_known": ~np.isnan(values)}
+    if severity is not None:
+        arrays |= {f"severity/{name}": getattr(severity.scaler, name) for name in ("mean", "sd", "basis")}
+        arrays["severity/weights"] = severity.weights
     faces: list[dict[str, Any]] = []
     for of_sex in (atlas.standard_faces, *atlas.by_sex.values()):
         for face in (face for of_group in of_sex.values() for face in of_group.values()):
@@ -74,8 +88,11 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "trajectories": trajectories,
         "averaging": asdict(atlas.averaging),
         "steps": encoder.steps,
-        "whole": asdict(atlas.matcher.whole),
-        "single": asdict(atlas.matcher.single),
+        "whole": atlas.matcher.whole.to_json(),
+        "single": atlas.matcher.single.to_json(),
+        "domain": atlas.matcher.domain.to_json(),
+        "norms": None if norms is None else {name: getattr(norms, name) for name in OF_NORMS},
+        "severity": None if severity is None else severity.to_json() | {"bend": severity.scaler.bend},
         "coverage": atlas.matcher.coverage,
         "digests": atlas.matcher.digests,
         "cautions": atlas.matcher.cautions,
@@ -101,10 +118,10 @@ def load_atlas(path: str | Path) -> Atlas:
     path = path / FILE if path.is_dir() else path
     arrays, header = read_arrays(path, KIND, VERSION)
     try:
-        if header["version"] == 1:
+        if header["version"] < 2:
             arrays, header = from_version_1(arrays, header)
-        if "bend" not in header:
-            arrays, header = from_residual_encoder(arrays, header)
+        if header["version"] < 3:
+            arrays, header = from_version_2(arrays, header)
         return _from_file(arrays, header, path)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -141,23 +158,27 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         groups=groups,
         encoder=encoder,
         group_z=take(arrays, "encoder/group_z", (len(groups), columns), path),
-        whole=Calibration(**header["whole"]),
-        single=Calibration(**header["single"]),
+        whole=Calibration.from_json(header["whole"]),
+        single=Calibration.from_json(header["single"]),
         coverage=float(header["coverage"]),
         simulated=bool(header["simulated"]),
         digests=tuple(header["digests"]),
         cautions=tuple(header["cautions"]),
         reliability=reliability,
+        domain=Domain() if header["domain"] is None else Domain.from_json(header["domain"]),
+        norms=_norms(arrays, header, path),
+        severity=_severity(arrays, header, path),
     )
+    of = _by_folder(arrays)
     faces: dict[str | None, Faces] = {None: {group: {} for group in groups}}
     for number, scalars in enumerate(header["standard_faces"]):
-        face = StandardFace(**(scalars | _collected(arrays, f"standard/{number}/")))
+        face = StandardFace(**(scalars | of.get(f"standard/{number}", {})))
         faces.setdefault(face.sex, {}).setdefault(face.group, {})[face.stimulus] = face
     trajectories: dict[str, dict[str, Trajectory]] = {}
     for number, scalars in enumerate(header["trajectories"]):
-        trajectory = Trajectory(**(scalars | _collected(arrays, f"trajectory/{number}/")))
+        trajectory = Trajectory(**(scalars | of.get(f"trajectory/{number}", {})))
         trajectories.setdefault(trajectory.group, {})[trajectory.stimulus] = trajectory
-    made = [Overlay(**(s | _collected(arrays, f"overlay/{i}/"))) for i, s in enumerate(header["overlays"])]
+    made = [Overlay(**(s | of.get(f"overlay/{i}", {}))) for i, s in enumerate(header["overlays"])]
     return Atlas(
         template=header["template"],
         template_sha256=header["template_sha256"],
@@ -188,6 +209,48 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
     )
 
 
+def _norms(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path) -> PartNorms | None:
+    found = header["norms"]
+    if found is None:
+        return None
+    names, sets = tuple(found["names"]), tuple((name, int(size)) for name, size in found["sets"])
+    parts, size, rows = sum(size for _, size in sets), len(header["motion"]["names"]), len(found["stimuli"]) + 1
+    k = len(names)
+    shapes = {"mean": (rows, len(header["groups"]), k), "sd": (rows, k), "q": (k,), "reliability": (k,)}
+    values = {
+        name: np.where(
+            take(arrays, f"norms/{name}_known", shape, path), take(arrays, f"norms/{name}", shape, path), np.nan
+        )
+        for name, shape in shapes.items()
+    }
+    return PartNorms(
+        names=names,
+        labels=tuple(found["labels"]),
+        units=tuple(found["units"]),
+        sets=sets,
+        stimuli=tuple(found["stimuli"]),
+        forms=take(arrays, "norms/forms", (parts, size, size), path),
+        extent=take(arrays, "norms/extent", (parts,), path),
+        **values,
+    )
+
+
+def _severity(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path) -> Severity | None:
+    found = header["severity"]
+    if found is None:
+        return None
+    features, stimuli = tuple(header["features"]), tuple(header["stimuli"])
+    shape = (len(stimuli) + 1, len(features))
+    basis = take(arrays, "severity/basis", (None, None), path)
+    mean, sd = (take(arrays, f"severity/{name}", shape, path) for name in ("mean", "sd"))
+    told: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in found["scores"].items()}
+    return Severity(
+        **{n: v for n, v in found.items() if n != "bend"} | {"scores": SeverityScores(**told)},
+        scaler=Scaler(features, stimuli, mean, sd, basis, float(found["bend"])),
+        weights=take(arrays, "severity/weights", (basis.shape[1],), path),
+    )
+
+
 def _divided(item: StandardFace | Overlay | Trajectory) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A dataclass's plain values and its arrays: coefficients and mm as float32, times and counts as they are."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
@@ -197,5 +260,10 @@ def _divided(item: StandardFace | Overlay | Trajectory) -> tuple[dict[str, Any],
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
 
-def _collected(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+def _by_folder(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """{folder: {name: array}} of names such as ``standard/3/shape``."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for path, array in arrays.items():
+        folder, _, name = path.rpartition("/")
+        out.setdefault(folder, {})[name] = array
+    return out

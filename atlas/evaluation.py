@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from atlas.encoder import Task, embed, fit_encoders, inner_folds
 from atlas.features import FeatureTable, Scaler
-from atlas.matcher import COVERAGE, make_matcher
+from atlas.matcher import COVERAGE, fit_matchers
 from atlas.parallel import run_all
 from reconstruction.sequence import STATEMENT
 
@@ -117,7 +117,7 @@ def evaluate(
     folds = max(2, min(folds, smallest))
     fold = inner_folds(labels, np.ones(len(labels), bool), folds, seed + 1)
     single, owner = table.single()
-    fitted = fit_encoders(table, [Task(labels, fold != k) for k in range(folds)], len(names), seed)
+    matchers = fit_matchers(table, labels, names, [fold != k for k in range(folds)], coverage, seed)
 
     held = [fold == k for k in range(folds)]
     best = np.zeros(len(labels), int)
@@ -125,8 +125,8 @@ def evaluate(
     hits = np.zeros(len(owner))
     made: dict[int, Prediction] = {}
     probabilities = np.zeros((len(labels), len(names)))
-    for encoder, out in zip(fitted, held, strict=True):
-        matcher = make_matcher(encoder, table, labels, names, coverage)
+    for matcher, out in zip(matchers, held, strict=True):
+        encoder = matcher.encoder
         z = encoder.scaler.z(table)
         cosines = encoder.cosines(z)
         best[out] = cosines[out].argmax(1)
@@ -136,8 +136,8 @@ def evaluate(
         for i in np.flatnonzero(out):
             present = [s for s, row in zip(table.stimuli, table.values[i], strict=False) if np.isfinite(row).any()]
             calibration = matcher.calibration(present)
-            probabilities[i] = matcher.probabilities(cosines[i], calibration)
-            fitting = matcher.prediction_set(probabilities[i], calibration)
+            probabilities[i] = calibration.probabilities(cosines[i])
+            fitting = [name for name, kept in zip(names, calibration.sets(probabilities[i]), strict=True) if kept]
             made[i] = Prediction(
                 person=people[i],
                 group=groups[i],

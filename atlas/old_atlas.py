@@ -7,6 +7,7 @@ import numpy as np
 from atlas.overlay import MOTION
 
 Arrays = dict[str, np.ndarray]
+NOVELTY_MARGIN = 1.25  # how far beyond version 2's most unusual person a person may be
 _RENAMED = {"motion_mm": "mean_mm", "motion_sd_mm": "sd_mm"}  # of overlays, when there was one kind of them
 _UNKNOWN = {  # arrays of a standard face and what they are as long as
     "shape_low": "shape",
@@ -35,6 +36,31 @@ def from_version_1(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict
     unknown: dict[str, Any] = {"averaging": {}, "trajectories": [], "quantity_reliability": {}}
     unknown["statistics"] = {"effects": [], "covariates": [], "warnings": []}
     return arrays, {**header, **unknown, "standard_faces": faces, "overlays": overlays}
+
+
+def from_version_2(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Version 2 knew one threshold for all groups, of novelty that of the most unusual person, and no domain, norms of
+    parts or score.
+    """
+    if "bend" not in header:
+        arrays, header = from_residual_encoder(arrays, header)
+    return arrays, {
+        **header,
+        **{name: _calibration(header[name], len(header["groups"])) for name in ("whole", "single")},
+        "domain": None,
+        "norms": None,
+        "severity": None,
+    }
+
+
+def _calibration(old: dict[str, Any], groups: int) -> dict[str, Any]:
+    return {
+        "temperature": old["temperature"],
+        "thresholds": [old["threshold"]] * groups,
+        "novelty": None,
+        "novelty_limit": NOVELTY_MARGIN * old["novelty"],
+        "people": old["people"],
+    }
 
 
 def from_residual_encoder(arrays: Arrays, header: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from atlas.atlas import Atlas
     from atlas.cohort import Cohort
     from atlas.reading import Reading
+    from atlas.severity import Severity
     from reconstruction.template import Template
 
 
@@ -61,6 +62,10 @@ def build(
     by: Annotated[
         str | None,
         typer.Option(help="'sex': standard faces of a group's women and men as well.", show_default=False),
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(help="Column of participants.tsv with a score, such as PHQ-9, that matches estimate as well."),
     ] = None,
     min_people: Annotated[
         int, typer.Option(help="People who are not simulated that every group, and every face, needs; 10 or more.")
@@ -144,19 +149,22 @@ def build(
             known=people_of(people),
             covariates=None if covariates is None else named(covariates),
             within=within,
+            score=score,
             progress=show,
         )
         show("write", 0, 0)
         command = command_line(
             "build", "cohort", out=out, reference=reference, template=template, coverage=coverage, tests=tests,
             permutations=permutations, covariates=covariates, within=within, weights=weights, adjust=adjust, by=by,
-            features=features, min_people=min_people, session=session, quality=quality, seed=seed,
+            features=features, score=score, min_people=min_people, session=session, quality=quality, seed=seed,
         )  # fmt: skip
         report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
         _record(out, atlas, reading, session)
     for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
         console.print(f"note: {warning}")
     console.print(f"{out / FILE}: {_told(atlas)}")
+    if atlas.matcher.severity is not None:
+        console.print(_told_score(atlas.matcher.severity))
     console.print(f"report: {report.html}")
 
 
@@ -193,6 +201,17 @@ def _told(atlas: "Atlas") -> str:
     return (
         f"{'simulated people, ' if atlas.simulated else ''}{counts}; held-out people matched: {result['accuracy']:.0%} "
         f"({low:.0%} to {high:.0%}; chance {result['chance']:.0%}{p})"
+    )
+
+
+def _told_score(severity: "Severity") -> str:
+    """A score's head in one line."""
+    found = severity.scores
+    low, high = found.mae_interval
+    return (
+        f"{severity.column}, {found.people} people held out in turn: mean absolute error {found.mae:.2f} ({low:.2f} to "
+        f"{high:.2f}; without the face {found.null_mae:.2f}), R2 {found.r2:.2f}, p = {found.p:.3f}"
+        + ("" if found.beats_chance else "; no better than chance: matches will not estimate it")
     )
 
 

@@ -26,10 +26,18 @@ def match(
     ] = None,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="For reconstructing videos.", min=0)] = 0,
+    age: Annotated[
+        float | None, typer.Option(help="The person's age in years; outside the atlas's ages the match is refused.")
+    ] = None,
+    sex: Annotated[
+        str | None, typer.Option(help="The person's sex, F or M; refused where the atlas has none of it.")
+    ] = None,
 ) -> None:
     """Match recordings against the standard faces. Research use; not a diagnosis.
 
-    One match for each input, and one of a person's inputs together where several lie in the same sub-* folder.
+    One match for each input, and one of a person's inputs together where several lie in the same sub-* folder. The
+    decision is a group, 'inconclusive', or 'refused' where camera, length, quality, template, age or the movement
+    itself lie outside what the atlas's people showed: then no group is named, and the reasons are.
     """
     import json
 
@@ -40,6 +48,7 @@ def match(
     from reconstruction.storage import write_atomically
 
     check_quality(quality)
+    check_person(inputs, age, sex)
     reference = load_atlas(atlas)
     for path in inputs:
         if not path.is_file():
@@ -54,7 +63,7 @@ def match(
             bar.update(task, description=f"{path.name}: {stage}", completed=done, total=of or None)
 
         sequences = [_sequence(path, template or reference.template, quality, seed, show) for path in inputs]
-    matches, people = match_all(reference, inputs, sequences)
+    matches, people = match_all(reference, inputs, sequences, age, sex)
     document = {
         "statement": STATEMENT,
         "simulated": any(m.simulated for m in (*matches, *people)),
@@ -71,39 +80,62 @@ def match(
         typer.echo(content, nl=False)
     for made in (*matches, *people):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
-        console.print(f"{made.input}: {made.decision} ({chances})")
+        console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")
     console.print(STATEMENT)
 
 
 def match_all(
-    atlas: "Atlas", inputs: list[Path], sequences: list["FaceSequence"]
+    atlas: "Atlas",
+    inputs: list[Path],
+    sequences: list["FaceSequence"],
+    age: float | None = None,
+    sex: str | None = None,
 ) -> tuple[list["Match"], list["Match"]]:
     """A match for every input, and one for every person with several; a recording's person is its sub-* folder."""
     from dataclasses import replace
 
     from atlas.aggregation import summarise
     from atlas.cohort import person_of, stimulus_of
+    from atlas.participants import sex_of
     from reconstruction.errors import InputError
 
+    about: Any = {"age": age, "sex": sex_of(sex or "")}
+    norms = atlas.matcher.norms
+    measure = None if norms is None else lambda sequence: norms.measure(sequence, atlas.space)
     summaries, notes = [], []
     for path, sequence in zip(inputs, sequences, strict=True):
         notes.append(check_parameters(atlas, sequence, path))
         try:
-            summaries.append(summarise(sequence, stimulus_of(path), atlas.space, atlas.units))
+            summaries.append(summarise(sequence, stimulus_of(path), atlas.space, atlas.units, measure))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
     persons = [person_of(path) for path in inputs]
     matches = []
     for path, person, summary, note in zip(inputs, persons, summaries, notes, strict=True):
-        made = atlas.matcher.match([summary], str(path), person)
+        made = atlas.matcher.match([summary], str(path), person, **about)
         matches.append(replace(made, warnings=(*made.warnings, *note)))
     people = []
     for person in sorted({p for p in persons if p is not None and persons.count(p) > 1}):
         mine = [i for i, p in enumerate(persons) if p == person]
-        made = atlas.matcher.match([summaries[i] for i in mine], person, person)
+        made = atlas.matcher.match([summaries[i] for i in mine], person, person, **about)
         extra = tuple(dict.fromkeys(note for i in mine for note in notes[i]))
         people.append(replace(made, warnings=(*made.warnings, *extra)))
     return matches, people
+
+
+def check_person(inputs: list[Path], age: float | None, sex: str | None) -> None:
+    """Raise InputError where an age is none, or age and sex are given for several people at once."""
+    from atlas.cohort import person_of
+    from reconstruction.errors import InputError
+
+    if age is not None and not 0 < age < 120:
+        raise InputError(f"expected an age in years, between 0 and 120, got {age:g}; correct --age or leave it out.")
+    persons = {person_of(path) for path in inputs} - {None}
+    if (age is not None or sex is not None) and len(persons) > 1:
+        raise InputError(
+            f"expected the recordings of one person with --age or --sex, got those of {len(persons)}; match them one "
+            "by one."
+        )
 
 
 def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tuple[str, ...]:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atlas.matcher import INCONCLUSIVE
-
 
 @dataclass(frozen=True)
 class RecoveryRow:
@@ -57,13 +55,14 @@ def match_rows(
                 "nearest": nearest,
                 "nearest_right": truth is not None and nearest == truth,
                 "decision": made["decision"],
-                "decided": made["decision"] != INCONCLUSIVE,
+                "decided": made["decision"] in groups,
                 "similarities": [(group, made["similarities"][group]) for group in groups],
-                "probabilities": [(group, made["probabilities"][group]) for group in groups],
+                "probabilities": [(group, p) for group, p in made["probabilities"].items()],
                 "evidence": made["evidence"][:3],
                 "frames": made["frames"],
                 "frames_used": made["frames_used"],
                 "warnings": made["warnings"],
+                "refusals": made.get("refusals", []),
             }
         )
     known = [row for row in rows if row["truth"] is not None]

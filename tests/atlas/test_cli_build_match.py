@@ -3,9 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,18 @@ import pytest
 from atlas.atlas import KIND, VERSION, build_atlas
 from atlas.atlas_file import FILE, load_atlas, save_atlas
 from atlas.averaging import Averaging
+from atlas.biomarkers.recording import face_parts, recording_biomarkers
+from atlas.biomarkers.table import biomarker_table
 from atlas.cli.build import build
-from atlas.cli.match import check_parameters, match
+from atlas.cli.match import check_parameters, match, match_all
 from atlas.cohort import load_cohort
 from atlas.custody import read_log, verify
+from atlas.domain import Domain
+from atlas.features import feature_table
 from atlas.gallery import file_name
 from atlas.motion import MotionSpace
 from atlas.reading import read_cohort
+from atlas.statistics import people_of
 from reconstruction.errors import InputError
 from reconstruction.sequence import SUFFIX, FaceSequence, load, save, stem_of
 from reconstruction.storage import read_arrays, write_arrays
@@ -100,10 +106,16 @@ def test_match_without_out_prints_json(built: Path, cohort_folder: Path, capsys:
 
 
 def test_an_atlas_reads_back_as_it_was(
-    cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path
+    cohort_folder: Path, template: Template, space: MotionSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = read_cohort(load_cohort(cohort_folder), template, space)
+    monkeypatch.setattr("atlas.severity.FEWEST", 10)
+    parts = face_parts(template, space)
+    reading = read_cohort(
+        load_cohort(cohort_folder), template, space, biomarkers=lambda sequence: recording_biomarkers(sequence, parts)
+    )
     people, averaging = reading.people, Averaging("poststratified", "age", "sex")
+    known = people_of(load_cohort(cohort_folder))
+    known = replace(known, columns={**known.columns, "phq-9": tuple(map(str, range(len(people))))})
     atlas = build_atlas(
         people,
         template,
@@ -113,6 +125,9 @@ def test_an_atlas_reads_back_as_it_was(
         warnings=reading.warnings,
         averaging=averaging,
         trajectories=reading.trajectories,
+        biomarkers=(biomarker_table(people, parts.quantities), parts),
+        known=known,
+        score="phq-9",
     )
     save_atlas(atlas, tmp_path / FILE)
     back = load_atlas(tmp_path)
@@ -120,6 +135,17 @@ def test_an_atlas_reads_back_as_it_was(
     assert back.units == atlas.units
     a, b = (x.matcher.match(people[0].recordings, "x").to_json() for x in (atlas, back))
     assert a == b
+    norms, same_norms = (x.matcher.norms for x in (atlas, back))
+    assert norms is not None
+    assert same_norms is not None
+    recording = load(sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0])
+    np.testing.assert_array_equal(same_norms.measure(recording, back.space), norms.measure(recording, space))
+    for field in fields(norms):
+        np.testing.assert_array_equal(getattr(norms, field.name), getattr(same_norms, field.name))
+    assert a["severity"]["column"] == "phq-9"
+    table = feature_table([people[0].recordings], atlas.matcher.encoder.scaler.names, atlas.stimuli)
+    told = [x.matcher.severity.predict(table) for x in (atlas, back) if x.matcher.severity is not None]
+    np.testing.assert_array_equal(*told)
     np.testing.assert_allclose(back.standard_faces["HC"]["anger"].motion, atlas.standard_faces["HC"]["anger"].motion)
     np.testing.assert_array_equal(back.overlays["HC"]["outward"].p, atlas.overlays["HC"]["outward"].p)
     assert set(back.embeddings) == {"BD", "HC", "MDD"}
@@ -134,15 +160,59 @@ def test_an_atlas_reads_back_as_it_was(
         assert getattr(same_course, name).dtype == getattr(course, name).dtype
 
 
+def version_2(atlas: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """An atlas's arrays and header as version 2 had them."""
+    arrays, header = read_arrays(atlas / FILE, KIND, VERSION)
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(("norms/", "severity/"))}
+    for name in ("whole", "single"):
+        now = header[name]
+        header[name] = {"temperature": now["temperature"], "threshold": 0.6, "novelty": 2.0, "people": now["people"]}
+    for name in ("kind", "version", "domain", "norms", "severity"):
+        del header[name]
+    return arrays, header
+
+
+def test_atlases_of_version_2_still_read(built: Path, cohort_folder: Path, tmp_path: Path) -> None:
+    write_arrays(tmp_path / FILE, KIND, 2, *version_2(built))
+    old, now = load_atlas(tmp_path), load_atlas(built)
+    assert old.matcher.whole.thresholds == (0.6, 0.6, 0.6)
+    assert old.matcher.whole.novelty_limit == 2.5
+    assert (old.matcher.norms, old.matcher.severity, old.matcher.domain) == (None, None, Domain())
+    path = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0]
+    (was,), _ = match_all(old, [path], [load(path)])
+    (made,), _ = match_all(now, [path], [load(path)])
+    assert was.similarities == made.similarities
+    assert (was.part_evidence, len(made.part_evidence)) == ((), 8)
+    json.dumps(was.to_json(), allow_nan=False)
+
+
+def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
+    built: Path, cohort_folder: Path, tmp_path: Path
+) -> None:
+    inputs = sorted(cohort_folder.glob("sub-001/*face.safetensors"))
+    match(built, inputs, tmp_path / "match.json", age=100)
+    document = json.loads((tmp_path / "match.json").read_text())
+    for made in (*document["matches"], *document["people"]):
+        assert made["decision"] == "refused"
+        assert "age 100, but the atlas's people are" in made["refusals"][0]
+        assert (made["probabilities"], made["prediction_set"]) == ({}, [])
+        assert set(made["similarities"]) == {"BD", "HC", "MDD"}
+    with pytest.raises(InputError, match="expected an age in years, between 0 and 120, got -1"):
+        match(built, inputs, age=-1)
+    others = sorted(cohort_folder.glob("sub-002/*face.safetensors"))
+    with pytest.raises(InputError, match="expected the recordings of one person with --age or --sex, got those of 2"):
+        match(built, [*inputs, *others], sex="F")
+
+
 def test_atlases_of_version_1_still_read(built: Path, tmp_path: Path) -> None:
     """The last of them, and the first, whose overlays were of motion alone and named otherwise."""
-    arrays, header = read_arrays(built / FILE, KIND, VERSION)
+    arrays, header = version_2(built)
     new = ("low", "high", "margin_mm", "frame_spread_mm")
     arrays = {n: a for n, a in arrays.items() if not (n.startswith("standard/") and n.endswith(new))}
     arrays = {n: a for n, a in arrays.items() if not n.startswith("trajectory/")}
     for face in header["standard_faces"]:
         del face["effective_people"], face["sex"], face["age"]
-    del header["kind"], header["version"], header["trajectories"], header["averaging"]
+    del header["trajectories"], header["averaging"]
     write_arrays(tmp_path / FILE, KIND, 1, arrays, header)
     last = load_atlas(tmp_path)
     wanted = load_atlas(built)
