@@ -48,6 +48,7 @@ class RecordingSummary:
     stage : `FaceSequence.stage`, what the parameters come from
     left_out : {reason: frames} that are not valid
     biomarkers : (Q,) float64, as the function that `summarise` was given tells; NaN where unknown, empty without one
+    frame_rate : per second; zero where it is not known
     """
 
     stimulus: str
@@ -62,6 +63,7 @@ class RecordingSummary:
     stage: str = "unknown"
     left_out: Mapping[str, int] = field(default_factory=dict)
     biomarkers: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    frame_rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ def summarise(
         stage=sequence.stage,
         left_out=left_out(sequence),
         biomarkers=np.zeros(0) if biomarkers is None else np.asarray(biomarkers(sequence), np.float64),
+        frame_rate=float(sequence.frame_rate),
     )
 
 

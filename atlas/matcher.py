@@ -21,6 +21,7 @@ from atlas.biomarkers.reliability import UNKNOWN
 from atlas.calibration import Calibration, calibrate, softmax
 from atlas.encoder import FittedEncoder, Task, fit_encoders
 from atlas.features import FeatureTable, feature_table, pooled_z
+from atlas.inputs import inputs_of
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 
@@ -33,7 +34,10 @@ NOVELTY_MARGIN = 1.25  # how far beyond the atlas's most unusual person a person
 
 @dataclass(frozen=True)
 class Match:
-    """The answer for one input; `to_json` is what a file holds."""
+    """The answer for one input; `to_json` is what a file holds.
+
+    inputs : what went into it in a few numbers, see `atlas.inputs`: what the deployed matcher is followed by
+    """
 
     input: str
     similarities: dict[str, float]
@@ -49,6 +53,7 @@ class Match:
     simulated: bool
     embedding: np.ndarray
     person: str | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {"person": self.person} if self.person else {}
@@ -65,6 +70,7 @@ class Match:
             "frames_used": self.frames_used,
             "stimuli": list(self.stimuli),
             "warnings": list(self.warnings),
+            "inputs": self.inputs,
             "statement": STATEMENT,
             "simulated": self.simulated,
         }
@@ -136,6 +142,7 @@ class Matcher:
             warnings=tuple(self._warnings(z, recordings, calibration)),
             simulated=self.simulated or any(r.simulated for r in recordings),
             embedding=embedding,
+            inputs=inputs_of(self, z, recordings),
         )
 
     def _evidence(self, z: np.ndarray, recordings: Sequence[RecordingSummary]) -> list[dict[str, Any]]:

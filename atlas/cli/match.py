@@ -33,7 +33,7 @@ def match(
     """
     import json
 
-    from atlas.atlas_file import load_atlas
+    from atlas.atlas_file import atlas_digest, load_atlas
     from reconstruction.errors import InputError
     from reconstruction.pipeline import check_quality
     from reconstruction.sequence import STATEMENT
@@ -58,6 +58,7 @@ def match(
     document = {
         "statement": STATEMENT,
         "simulated": any(m.simulated for m in (*matches, *people)),
+        "atlas": atlas_digest(atlas),
         "groups": list(reference.groups),
         "template": reference.template,
         "evaluation": reference.evaluation_summary,
