@@ -23,6 +23,7 @@ from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
 from atlas.norm import Norms, fit_norms
 from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
+from atlas.people_summary import people_summary, subgroups
 from atlas.standard_faces import Faces, standard_faces
 from atlas.statistics import PERMUTATIONS as TESTS
 from atlas.statistics import Statistics, compare, contrasts
@@ -52,7 +53,8 @@ class Atlas:
     reliability : how well what it names is recovered by the quality that its recordings were reconstructed with
     norms : {stimulus: Norm} of the reference group by age and sex; None over all stimuli; empty in older files
     inputs : what a match of the atlas's people would be given, to follow a deployed matcher by; empty in older files
-    people : {group: how many by sex, ages}, see `people_summary`; empty in older files
+    people : {group: how many by sex, ages}, see `people_summary`; subgroups : how well theirs were matched when held
+        out; both empty in older files
     """
 
     template: str
@@ -78,6 +80,7 @@ class Atlas:
     norms: Norms = field(default_factory=dict)
     inputs: tuple[InputReference, ...] = ()
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subgroups: tuple[dict[str, Any], ...] = ()
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -242,35 +245,8 @@ def build_atlas(
         norms=fit_norms(people, template, space, base, stimuli, averaging.least),
         inputs=input_references(matcher, people),
         people=people_summary(people, groups, averaging.least),
+        subgroups=subgroups(people, evaluation, averaging.least),
     )
-
-
-def people_summary(people: Sequence[AggregatedFace], groups: Sequence[str], least: int) -> dict[str, dict[str, Any]]:
-    """{group: what its people are like}: numbers, sexes, ages, sites, recordings. Of people who exist, a sex or site of
-    fewer than `least` is told as ``fewer than 10``, so that nobody stands out.
-    """
-
-    def counts(values: Sequence[str | None], simulated: bool) -> dict[str, Any]:
-        found = Counter(value or "not known" for value in values)
-        few = {value: n if simulated or n >= least else f"fewer than {least}" for value, n in found.items()}
-        return dict(sorted(few.items()))
-
-    out: dict[str, dict[str, Any]] = {}
-    for group in groups:
-        members = [person for person in people if person.group == group]
-        ages = [person.age for person in members if person.age is not None]
-        simulated = all(person.simulated for person in members)
-        sites = [person.extra.get("site") for person in members]
-        out[group] = {
-            "people": len(members),
-            "recordings": sum(len(person.recordings) for person in members),
-            "sex": counts([person.sex for person in members], simulated),
-            "age": {"known": len(ages), "mean": _number(np.mean(ages)), "sd": _number(np.std(ages, ddof=1))}
-            if len(ages) > 1
-            else {"known": len(ages)},
-            **({"site": counts(sites, simulated)} if any(sites) else {}),
-        }
-    return out
 
 
 def _number(value: Any) -> float:

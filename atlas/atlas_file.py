@@ -70,6 +70,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
     header = {
         **extras,
         "people": atlas.people,
+        "subgroups": atlas.subgroups,
         "statement": STATEMENT,
         "simulated": atlas.simulated,
         "template": atlas.template,
@@ -203,6 +204,7 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         norms={norm.stimulus: norm for norm in _all(Norm, "norm", arrays, header)},
         inputs=tuple(_all(InputReference, "inputs", arrays, header)),
         people=header.get("people", {}),
+        subgroups=tuple(header.get("subgroups", ())),
         quantity_reliability={k: np.nan if r is None else r for k, r in header["quantity_reliability"].items()},
     )
 

@@ -73,7 +73,7 @@ class InputReference:
 def input_references(matcher: "Matcher", people: Sequence[AggregatedFace]) -> tuple[InputReference, ...]:
     """Of the people that `matcher` was fitted to, in its table's order; of whole people and of single recordings."""
     scaler, held = matcher.encoder.scaler, matcher.encoder
-    sets = {
+    sets: dict[str, list[tuple[Sequence[RecordingSummary], int]]] = {
         WHOLE: [(p.recordings, i) for i, p in enumerate(people) if set(p.stimuli) >= set(scaler.stimuli)],
         SINGLE: [((r,), i) for i, p in enumerate(people) for r in p.recordings],
     }

@@ -26,10 +26,22 @@ def match(
     ] = None,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="For reconstructing videos.", min=0)] = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page of every person, HTML and PDF, and fhir.json.", show_default=False),
+    ] = None,
+    own_face: Annotated[
+        bool, typer.Option("--own-face", help="Draw the page's maps on the person's own shape; it may be recognised.")
+    ] = False,
+    age: Annotated[
+        float | None, typer.Option(help="The person's age in years, to compare with the norm at.", show_default=False)
+    ] = None,
+    sex: Annotated[str | None, typer.Option(help="The person's sex, F or M.", show_default=False)] = None,
 ) -> None:
     """Match recordings against the standard faces. Research use; not a diagnosis.
 
     One match for each input, and one of a person's inputs together where several lie in the same sub-* folder.
+    --report DIR writes one page about every person, named by sub-* alone, and the same as FHIR R4.
     """
     import json
 
@@ -55,6 +67,9 @@ def match(
 
         sequences = [_sequence(path, template or reference.template, quality, seed, show) for path in inputs]
     matches, people = match_all(reference, inputs, sequences)
+    notes: tuple[str, ...] = ()
+    if report is not None:
+        notes = _reports(report, reference, atlas_digest(atlas), inputs, sequences, own_face, (age, sex))
     document = {
         "statement": STATEMENT,
         "simulated": any(m.simulated for m in (*matches, *people)),
@@ -73,7 +88,61 @@ def match(
     for made in (*matches, *people):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({chances})")
+    for note in notes:
+        console.print(f"note: {note}")
+    if report is not None:
+        console.print(f"report: {report}")
     console.print(STATEMENT)
+
+
+def _reports(
+    out: Path,
+    atlas: "Atlas",
+    digest: str,
+    inputs: list[Path],
+    sequences: list["FaceSequence"],
+    own_face: bool,
+    known: tuple[float | None, str | None],
+) -> tuple[str, ...]:
+    """Write a page of every person, and ``fhir.json``, into the folder `out`; what to say about them."""
+    from atlas.cohort import person_of, stimulus_of
+    from atlas.motion import motion_space
+    from atlas.participants import sex_of
+    from atlas.patient import matched_people, write_fhir, write_patient_reports
+    from atlas.patient.fhir import FILE
+    from reconstruction.errors import InputError
+    from reconstruction.template import load_template
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --report, but {out} is a file; name another.")
+    template = load_template(atlas.template)
+    if template.sha256 != atlas.template_sha256:
+        raise InputError(
+            f"expected the atlas's version of the template {atlas.template} ({atlas.template_sha256[:8]}) to draw on, "
+            f"but the one installed is {template.sha256[:8]}; build the atlas anew."
+        )
+    persons = [person_of(path) for path in inputs]
+    if known != (None, None) and (len(set(persons)) > 1 or (persons == [None] * len(persons) and len(persons) > 1)):
+        raise InputError(
+            f"expected one person with --age and --sex, but the inputs are of {len(set(persons))}; match them one by "
+            "one."
+        )
+    age, sex = known
+    if age is not None and not 0 < age < 120:
+        raise InputError(f"expected --age in years, from 0 to 120, got {age:g}; leave it out where it is not known.")
+    space = motion_space(template)
+    people = matched_people(
+        atlas,
+        template,
+        space,
+        sequences,
+        persons,
+        [stimulus_of(path) for path in inputs],
+        warnings=[check_parameters(atlas, sequence, path) for path, sequence in zip(inputs, sequences, strict=True)],
+        known={(persons[0] or "input-1"): (age, sex_of(sex or ""))},
+    )
+    pages = write_patient_reports(people, atlas, template, space, out, digest=digest, own_face=own_face)
+    return (*pages.notes, *write_fhir(out / FILE, people, atlas, digest))
 
 
 def match_all(

@@ -26,7 +26,12 @@ REMEDY = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-s
 
 
 def pdf_of(page: str) -> bytes:
-    """The PDF of an HTML page.
+    """The PDF of an HTML page; raises as `sheets_of` does."""
+    return sheets_of(page)[0]
+
+
+def sheets_of(page: str) -> tuple[bytes, int]:
+    """The PDF of an HTML page, and how many sheets it takes.
 
     Raises
     ------
@@ -39,11 +44,9 @@ def pdf_of(page: str) -> bytes:
     fonts = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=fetcher)
     document = weasyprint.HTML(string=page, url_fetcher=fetcher)
     try:
-        return document.write_pdf(
-            stylesheets=[fonts],
-            font_config=configuration,
-            pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
-            pdf_tags=True,
+        laid = document.render(stylesheets=[fonts], font_config=configuration, pdf_tags=True)
+        return laid.write_pdf(pdf_identifier=hashlib.sha256(page.encode()).digest()[:16], pdf_tags=True), len(
+            laid.pages
         )
     except AssertionError as error:  # how weasyprint fails where it cannot break a page
         raise InputError(

@@ -11,6 +11,7 @@ from atlas.figures import VIEWS, AtlasPictures, png
 from atlas.figures.bars import difference_bar, spread_bar
 from atlas.figures.overlays import EXAGGERATION
 from atlas.figures.sheets import SPREAD_LABEL, difference_label
+from atlas.figures.words import PLACES
 from atlas.overlay import MOTION
 from atlas.report.words import number, signed
 from reconstruction.errors import InputError
@@ -121,15 +122,6 @@ def atlas_pictures(drawn: AtlasPictures) -> dict[str, Any]:
     }
 
 
-_PLACES = (  # iBUG points, place in words; the right and left are the subject's
-    (slice(17, 27), "brows"),
-    (slice(36, 48), "eyelids"),
-    (slice(31, 36), "nostrils"),
-    (slice(48, 68), "lips"),
-    (slice(6, 11), "chin"),
-)
-
-
 def _where(drawn: AtlasPictures, group: str) -> str:
     """A group's map in words: mean over the landmarks of each place, mm."""
     atlas, template = drawn.atlas, drawn.template
@@ -138,5 +130,5 @@ def _where(drawn: AtlasPictures, group: str) -> str:
     values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
     write = number if reference else signed
-    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in _PLACES]
+    told = [f"{place} {write(float(points[ids].mean()))}" for ids, place in PLACES]
     return ", ".join(told) + " mm"
