@@ -17,6 +17,7 @@ from atlas.biomarkers.quantity_reliability import quantity_reliability
 from atlas.biomarkers.recording import FaceParts
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
+from atlas.excess import held_out_excess
 from atlas.features import feature_table, stimuli_of
 from atlas.inputs import InputReference, input_references
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
@@ -54,7 +55,7 @@ class Atlas:
     norms : {stimulus: Norm} of the reference group by age and sex; None over all stimuli; empty in older files
     inputs : what a match of the atlas's people would be given, to follow a deployed matcher by; empty in older files
     people : {group: how many by sex, ages}, see `people_summary`; subgroups : how well theirs were matched when held
-        out; both empty in older files
+        out; held_out_excess : see `atlas.excess`; all empty in older files
     """
 
     template: str
@@ -81,6 +82,7 @@ class Atlas:
     inputs: tuple[InputReference, ...] = ()
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
     subgroups: tuple[dict[str, Any], ...] = ()
+    held_out_excess: dict[str, Any] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -246,6 +248,7 @@ def build_atlas(
         inputs=input_references(matcher, people),
         people=people_summary(people, groups, averaging.least),
         subgroups=subgroups(people, evaluation, averaging.least),
+        held_out_excess=held_out_excess(evaluation, groups),
     )
 
 

@@ -71,6 +71,7 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         **extras,
         "people": atlas.people,
         "subgroups": atlas.subgroups,
+        "held_out_excess": atlas.held_out_excess,
         "statement": STATEMENT,
         "simulated": atlas.simulated,
         "template": atlas.template,
@@ -205,6 +206,7 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         inputs=tuple(_all(InputReference, "inputs", arrays, header)),
         people=header.get("people", {}),
         subgroups=tuple(header.get("subgroups", ())),
+        held_out_excess=header.get("held_out_excess", {}),
         quantity_reliability={k: np.nan if r is None else r for k, r in header["quantity_reliability"].items()},
     )
 

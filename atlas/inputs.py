@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas.matcher import Matcher
 
 WHOLE, SINGLE = KINDS = ("whole", "single")
-NOVELTY, USED, SIMILARITY = "novelty", "share of frames used", "similarity to the nearest standard face"
+NOVELTY, USED = "novelty", "share of frames used"
 MOST_BINS = 10
 
 
@@ -46,8 +46,9 @@ class InputReference:
     """D numbers of the atlas's people, or of their single recordings, as `kind` says.
 
     people : how many; of recordings their share in it is a person's, so that everyone counts once
-    names : action units and measures (z), then `NOVELTY`, `USED` and `SIMILARITY` (cosine, by encoders that had not
-        learnt from the person)
+    names : action units and measures (z), then `NOVELTY` and `USED`. No similarity: the encoder has learnt from these
+        people, and encoders that have not learnt from one of them have learnt from fewer, so that either differs from
+        that of anybody new
     mean, sd : (D,)
     correlation : (D, D)
     edges : (D, B - 1) ascending, between the bins; counts : (D, B) people in them
@@ -72,22 +73,20 @@ class InputReference:
 
 def input_references(matcher: "Matcher", people: Sequence[AggregatedFace]) -> tuple[InputReference, ...]:
     """Of the people that `matcher` was fitted to, in its table's order; of whole people and of single recordings."""
-    scaler, held = matcher.encoder.scaler, matcher.encoder
+    scaler = matcher.encoder.scaler
     sets: dict[str, list[tuple[Sequence[RecordingSummary], int]]] = {
         WHOLE: [(p.recordings, i) for i, p in enumerate(people) if set(p.stimuli) >= set(scaler.stimuli)],
         SINGLE: [((r,), i) for i, p in enumerate(people) for r in p.recordings],
     }
-    nearest = np.where(np.isfinite(held.held_people).all(1), held.held_people.max(1), np.nan)
     out = []
     for kind, parts in sets.items():
         if len({i for _, i in parts}) < 2 * LEAST_PEOPLE:
             continue
         found = []
-        for recordings, i in parts:
+        for recordings, _ in parts:
             z = scaler.z(feature_table([recordings], scaler.names, scaler.stimuli))
             made = inputs_of(matcher, z, recordings)
-            similarity = nearest[i] if kind == WHOLE else np.nan
-            found.append({**made["features"], NOVELTY: made["novelty"], USED: made["used"], SIMILARITY: similarity})
+            found.append({**made["features"], NOVELTY: made["novelty"], USED: made["used"]})
         names = tuple(n for n in found[0] if all(np.isfinite(row.get(n, np.nan)) for row in found))
         rates = [r.frame_rate for recordings, _ in parts for r in recordings]
         values = np.array([[row[name] for name in names] for row in found])

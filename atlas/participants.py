@@ -1,7 +1,7 @@
 """participants.tsv: who is in a cohort, after BIDS (tab-separated, ``n/a`` for missing)."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconstruction.errors import InputError
@@ -10,8 +10,10 @@ MISSING = ("", "n/a", "na", "nan")
 REQUIRED = ("participant_id", "group")
 
 
-def read_participants(table: Path, warnings: list[str]) -> dict[str, dict[str, str]]:
-    """participant id to its row, lower-case column names."""
+def read_participants(
+    table: Path, warnings: list[str], required: Sequence[str] = REQUIRED
+) -> dict[str, dict[str, str]]:
+    """participant id to its row, lower-case column names; `required` ones must be there, participant_id among them."""
     try:
         lines = table.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -20,7 +22,7 @@ def read_participants(table: Path, warnings: list[str]) -> dict[str, dict[str, s
         ) from error
     reader = csv.DictReader((line for line in lines if line.strip()), delimiter="\t")
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-    missing = [name for name in REQUIRED if name not in reader.fieldnames]
+    missing = [name for name in required if name not in reader.fieldnames]
     if missing:
         raise InputError(
             f"expected tab-separated columns participant_id, group, age, sex in {table}, but "

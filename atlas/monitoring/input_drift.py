@@ -3,8 +3,7 @@
 Features: the people's counts in the atlas's bins against its own people's, Pearson's chi-squared of two samples, with
 the false discovery rate over features (Benjamini and Hochberg 1995); the population stability index (PSI) and the shift
 in standard deviations say how much. Frame rates: how many people lie outside the atlas's. Over time: a two-sided CUSUM
-(Page 1954) of the novelty's and the similarity's normal scores in the atlas's bins, which holds whatever their
-distribution; and the maximum mean discrepancy (Gretton et al. 2012) between the earlier and the later half's
+(Page 1954) of the novelty's normal scores in the atlas's bins, which holds whatever its distribution; and the maximum mean discrepancy (Gretton et al. 2012) between the earlier and the later half's
 embeddings, with a permutation test. Embeddings are not compared with the atlas's own people's: the encoder has learnt
 from these and puts them nearer to their groups than it does anybody new.
 """
@@ -14,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.spatial.distance import pdist, squareform
 
-from atlas.inputs import KINDS, NOVELTY, SIMILARITY, SINGLE, USED, WHOLE, InputReference
+from atlas.inputs import KINDS, NOVELTY, SINGLE, USED, WHOLE, InputReference
 from atlas.monitoring.alarm import ALPHA
 from atlas.monitoring.stream import Entry
 
 SLACK = 0.5  # standard deviations: the CUSUM's allowance, half of the shift it finds soonest
 PERMUTATIONS = 199
 _NULL = 2000  # simulated streams that thresholds come from
-CHARTED = (NOVELTY, SIMILARITY)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def kind_of(entry: Entry, stimuli: Sequence[str]) -> str | None:
 
 def values_of(entries: Sequence[Entry], reference: InputReference) -> np.ndarray:
     """(N, D) of the reference's names, NaN where an entry does not know one."""
-    rows = [{**e.features, NOVELTY: e.novelty, USED: e.used, SIMILARITY: e.similarity} for e in entries]
+    rows = [{**e.features, NOVELTY: e.novelty, USED: e.used} for e in entries]
     return np.array([[row.get(name, np.nan) for name in reference.names] for row in rows]).reshape(
         len(rows), len(reference.names)
     )
@@ -144,7 +143,7 @@ def null_outside(people: int, reference_people: int, seed: int, draws: int = _NU
 
 def kernel_of(embeddings: np.ndarray) -> np.ndarray:
     """(N, N) Gaussian kernel of embeddings (N, K), as wide as their median distance."""
-    square = ((embeddings[:, None] - embeddings[None]) ** 2).sum(2)
+    square = squareform(pdist(embeddings, "sqeuclidean"))
     positive = square[square > 0]
     return np.exp(-square / (np.median(positive) if len(positive) else 1.0))
 

@@ -18,7 +18,7 @@ from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
 
-KIND, VERSION = "face-atlas-stream", 1
+FILE, KIND, VERSION = "stream.json", "face-atlas-stream", 1
 LARGEST = 256 * 1024**2  # bytes of a file that is read
 
 
@@ -178,7 +178,7 @@ def save_stream(stream: Stream, path: str | Path) -> None:
         "version": VERSION,
         "statement": STATEMENT,
         "atlas": stream.atlas,
-        "files": [{"sha256": digest, "entries": [asdict(e) for e in entries]} for digest, entries in stream.files.items()],
+        "files": [{"sha256": d, "entries": [asdict(e) for e in entries]} for d, entries in stream.files.items()],
     }  # fmt: skip
     write_atomically(path, (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
@@ -216,4 +216,5 @@ def _stored(row: Mapping[str, Any]) -> Entry:
     names = {field.name for field in fields(Entry)}
     if row.keys() != names:
         raise ValueError("an entry")
-    return Entry(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+    found: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Entry(**found)
