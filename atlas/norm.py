@@ -11,7 +11,7 @@ Maps are people's means over stimuli, or before one. Before some of the atlas's 
 averaged over these: the widest spread that they allow, as if who moves more before one did before all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,25 +121,6 @@ class Norm:
 Norms = dict[str | None, Norm]
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a person stands: z of every vertex and quantity, and what it was compared with.
-
-    motion, outward : (V,) z, zero where the norm does not vary
-    values, z, low, high : {quantity: the person's, its z, and the interval that holds 95 % of the norm's people}
-    norm : the one it is told by; `stimuli` are those that were compared
-    """
-
-    motion: np.ndarray
-    outward: np.ndarray
-    values: dict[str, float]
-    z: dict[str, float]
-    low: dict[str, float]
-    high: dict[str, float]
-    norm: Norm
-    stimuli: tuple[str, ...]
-
-
 def fit_norms(
     people: Sequence[AggregatedFace],
     template: Template,
@@ -153,10 +134,11 @@ def fit_norms(
     least : people, unless they are simulated, of whom a covariate must be known, of each sex too, and whom a norm needs
     """
     members = sorted((p for p in people if p.group == group), key=lambda p: p.id)
+    normals = outward_directions(template, space)
     out: Norms = {}
     for stimulus in (None, *stimuli):
         seen = [p for p in members if stimulus is None or stimulus in p.stimuli]
-        found = _fit(seen, template, space, group, stimulus, tuple(stimuli), least)
+        found = _fit(seen, template, space, group, stimulus, tuple(stimuli), least, normals)
         if found is not None:
             out[stimulus] = found
     return out
@@ -170,29 +152,29 @@ def _fit(
     stimulus: str | None,
     stimuli: tuple[str, ...],
     least: int,
+    normals: np.ndarray,
 ) -> Norm | None:
     def enough(some: Sequence[AggregatedFace]) -> bool:
         return len(some) >= (3 if all(p.simulated for p in some) else least)
 
-    of_sex = {sex: [p for p in people if p.sex == sex] for sex in SEXES}
-    if all(enough(some) for some in of_sex.values()):  # nobody else is left from whom a few could be told
-        people = [p for p in people if p.sex in SEXES]
-    else:
-        of_sex = {sex: [] for sex in SEXES}
     aged = [p for p in people if p.age is not None]
     by_age = enough(aged) and len({p.age for p in aged}) > 2
     people = aged if by_age else people
-    women, men = (sum(p.sex == sex for p in people) if of_sex[sex] else 0 for sex in SEXES)
-    covariates = (*(("age",) if by_age else ()), *(("sex",) if women and men else ()))
+    of_sex = {sex: [p for p in people if p.sex == sex] for sex in SEXES}
+    others = [p for p in people if p.sex not in SEXES]
+    by_sex = all(enough(some) for some in of_sex.values()) and (not others or enough(others))
+    people = [p for p in people if p.sex in SEXES] if by_sex else people
+    women, men = (len(of_sex[sex]) if by_sex else 0 for sex in SEXES)
+    covariates = (*(("age",) if by_age else ()), *(("sex",) if by_sex else ()))
     if not enough(people) or len(people) < len(covariates) + 4:
         return None
     ages = np.array([p.age for p in people], float) if by_age else np.zeros(0)
     columns = [np.ones(len(people))]
     columns += [ages - ages.mean()] if by_age else []
-    if women and men:
+    if by_sex:
         columns.append(np.array([_covariate("sex", None, p.sex) for p in people]) - _middle_sex(women, men))
     x = np.stack(columns, 1)
-    motion, outward = person_maps(people, template, space, None if stimulus is None else (stimulus,))
+    motion, outward = person_maps(people, space, normals, None if stimulus is None else (stimulus,))
     names, named = named_values(people, template, space, stimuli, stimulus)
     known = np.isfinite(named).all(0)
     lines = {"motion": motion, "outward": outward, "named": named[:, known]}
@@ -245,10 +227,15 @@ def _beyond(y: np.ndarray, x: np.ndarray, lines: np.ndarray, inverse: np.ndarray
 
 
 def person_maps(
-    people: Sequence[AggregatedFace], template: Template, space: MotionSpace, stimuli: Sequence[str] | None = None
+    people: Sequence[AggregatedFace],
+    space: MotionSpace,
+    normals: np.ndarray,
+    stimuli: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(P, V) mm of motion and (P, V) mm outward, of people's means over all their stimuli or over `stimuli`."""
-    normals = outward_directions(template, space)
+    """(P, V) mm of motion and (P, V) mm outward, of people's means over all their stimuli or over `stimuli`.
+
+    normals : `outward_directions`
+    """
     motion, outward = [], []
     for person in people:
         wanted = person.stimuli if stimuli is None else stimuli
@@ -273,54 +260,3 @@ def named_values(
     count = np.isfinite(rows).sum(1)
     mean = np.divide(np.nansum(rows, 1), count, out=np.full(count.shape, np.nan), where=count > 0)
     return tuple(names[i] for i in kept), mean
-
-
-def standing(
-    person: AggregatedFace,
-    norms: Mapping[str | None, Norm],
-    stimuli: tuple[str, ...],
-    template: Template,
-    space: MotionSpace,
-) -> Standing | None:
-    """Where a person stands against the norms of an atlas with the stimuli named; None where it has no norm.
-
-    Before stimuli that have no norm of their own the person is compared with the norm over all.
-    """
-    own = [s for s in person.stimuli if s in norms]
-    if not norms:
-        return None
-    if None in norms and (not own or set(own) >= set(stimuli)):
-        used, compared = [norms[None]], None
-    else:
-        used, compared = [norms[s] for s in own], own
-    motion, outward = (maps[0] for maps in person_maps([person], template, space, compared))
-    names, _ = named_values([person], template, space, stimuli)
-    wanted: list[str | None] = [None] if compared is None else list(compared)
-    rows = [named_values([person], template, space, stimuli, s)[1][0] for s in wanted]
-    values = dict(zip(names, np.mean(rows, 0), strict=True))
-    freedom = min(norm.freedom for norm in used)
-    shared = [name for name in names if all(name in n.quantities for n in used) and np.isfinite(values[name])]
-    columns = [[n.quantities.index(name) for name in shared] for n in used]
-    expected = {
-        measure: [np.stack(n.expected(measure, person.age, person.sex)) for n in used]
-        for measure in ("motion", "outward", "named")
-    }
-    named = np.mean([e[:, own] for e, own in zip(expected["named"], columns, strict=True)], axis=0)
-    z = _deviate(np.array([values[name] for name in shared]), named, freedom)
-    half = stats.t.ppf(0.975, freedom) * named[1]
-    return Standing(
-        motion=_deviate(motion, np.mean(expected["motion"], axis=0), freedom),
-        outward=_deviate(outward, np.mean(expected["outward"], axis=0), freedom),
-        values={name: float(values[name]) for name in shared},
-        z=dict(zip(shared, map(float, z), strict=True)),
-        low=dict(zip(shared, map(float, named[0] - half), strict=True)),
-        high=dict(zip(shared, map(float, named[0] + half), strict=True)),
-        norm=used[0] if len(used) == 1 else min(used, key=lambda n: n.people),
-        stimuli=tuple(compared or person.stimuli),
-    )
-
-
-def _deviate(values: np.ndarray, expected: np.ndarray, freedom: int) -> np.ndarray:
-    """z of values (K,) that were expected to be expected[0] with the standard deviation expected[1]."""
-    t = np.divide(values - expected[0], expected[1], out=np.zeros_like(values, float), where=expected[1] > STEADY)
-    return np.sign(t) * stats.norm.isf(stats.t.sf(np.abs(t), freedom))

@@ -66,7 +66,7 @@ def calibration_drift(
     covered = np.array([outcomes[str(e.person)] in e.prediction_set for e in known])
     fair = adjusted(raw, labels)
     found, variance = excess(fair, labels)
-    spiegelhalter = float(found.sum() / np.sqrt(variance.sum()))
+    spiegelhalter = float(_deviate(found.sum(), variance.sum(), len(labels), {}))
     low, high = wilson(int(covered.sum()), len(covered))
     return CalibrationDrift(
         people=len(known),
@@ -93,7 +93,7 @@ def _observed(count: int, expected: float) -> dict[str, float]:
 def _deviate(total: np.ndarray, variance: np.ndarray, people: int, held_out: Mapping[str, Any]) -> np.ndarray:
     """z of the mean excess of `people`, (R,) totals with (R,) variances of these, against the held-out people's."""
     own = held_out["sd"] ** 2 / held_out["people"] if held_out else 0.0
-    return (total / people - held_out.get("mean", 0.0)) / np.sqrt(variance / people**2 + own)
+    return (total / people - held_out.get("mean", 0.0)) / np.sqrt(np.maximum(variance / people**2 + own, 1e-12))
 
 
 def _calibration_alarm(

@@ -2,14 +2,15 @@
 
 Features: the people's counts in the atlas's bins against its own people's, Pearson's chi-squared of two samples, with
 the false discovery rate over features (Benjamini and Hochberg 1995); the population stability index (PSI) and the shift
-in standard deviations say how much. Frame rates: how many people lie outside the atlas's. Over time: a two-sided CUSUM
-(Page 1954) of the novelty's normal scores in the atlas's bins, which holds whatever its distribution; and the maximum mean discrepancy (Gretton et al. 2012) between the earlier and the later half's
-embeddings, with a permutation test. Embeddings are not compared with the atlas's own people's: the encoder has learnt
-from these and puts them nearer to their groups than it does anybody new.
+in standard deviations say how much. Over time: a two-sided CUSUM (Page 1954) of the novelty's normal scores in the
+atlas's bins, which holds whatever its distribution; and the maximum mean discrepancy (Gretton et al. 2012) between the
+earlier and the later half's embeddings, with a permutation test. Embeddings are not compared with the atlas's own
+people's: the encoder has learnt from these and puts them nearer to their groups than it does anybody new.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -123,6 +124,7 @@ def largest_cusums(z: np.ndarray) -> np.ndarray:
     return most
 
 
+@cache
 def null_cusums(people: int, reference_people: int, size: int, seed: int, draws: int = _NULL) -> np.ndarray:
     """(draws,) the largest CUSUM of `people` who are like the atlas's `reference_people`, in bins made by these."""
     rng = np.random.default_rng([seed, 1])
@@ -133,6 +135,7 @@ def null_cusums(people: int, reference_people: int, size: int, seed: int, draws:
     return largest_cusums(np.array(out))
 
 
+@cache
 def null_outside(people: int, reference_people: int, seed: int, draws: int = _NULL) -> np.ndarray:
     """(draws,) how many of `people` lie outside the range of `reference_people` like them."""
     rng = np.random.default_rng([seed, 2])

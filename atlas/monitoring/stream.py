@@ -134,14 +134,14 @@ def _entries(document: Mapping[str, Any], path: Path, atlas: str, groups: Sequen
     try:
         together = {row["person"] for row in document.get("people", [])}
         rows = [row for row in document["matches"] if row.get("person") not in together]
-        return tuple(_entry(row, groups) for row in (*rows, *document.get("people", [])))
+        return tuple(entry_of(row, groups) for row in (*rows, *document.get("people", [])))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"expected whole matches in {path}, but {error} is missing or wrong; match the recordings anew."
         ) from error
 
 
-def _entry(row: Mapping[str, Any], groups: Sequence[str]) -> Entry:
+def entry_of(row: Mapping[str, Any], groups: Sequence[str]) -> Entry:
     inputs = row["inputs"]
     person = row.get("person")
     return Entry(

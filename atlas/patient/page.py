@@ -31,7 +31,7 @@ from reconstruction.template import Template
 
 ROWS = 4  # lines of evidence for, and against
 STRIPS = 6  # recordings whose time line is shown
-SCALES = (1.0, 0.95, 0.9, 0.82, 0.74, 0.66)  # of the letters on paper, the first at which a page is one sheet
+SCALES = (1.0, 0.92, 0.84, 0.76, 0.68)  # of the letters on paper, the first at which a page is one sheet
 
 
 @dataclass(frozen=True)

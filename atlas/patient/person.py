@@ -9,7 +9,8 @@ import numpy as np
 from atlas.aggregation import AggregatedFace, RecordingSummary, summarise
 from atlas.atlas import Atlas
 from atlas.motion import MotionSpace, face_mask
-from atlas.norm import FARTHEST, Standing, standing
+from atlas.norm import FARTHEST
+from atlas.standing import Standing, standing
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template

@@ -11,9 +11,10 @@ from atlas.figures.heads import HeadPainter
 from atlas.figures.overlays import TRUSTED
 from atlas.figures.words import PLACES
 from atlas.motion import MotionSpace, face_mask
-from atlas.norm import FARTHEST, Standing
+from atlas.norm import FARTHEST
 from atlas.report.pictures import Picture, picture
 from atlas.report.words import signed
+from atlas.standing import Standing
 from reconstruction.template import Template
 
 LIMIT = 3.0  # of the colours; every page has the same
