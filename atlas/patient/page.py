@@ -79,7 +79,7 @@ def write_patient_reports(
 def _one_sheet(context: Mapping[str, Any]) -> bytes:
     """The PDF, its letters as large as fits one sheet."""
     for scale in SCALES:
-        content, sheets = sheets_of(_render(context, scale, paper=True))
+        content, sheets = sheets_of(_render(context, scale, paper=True), 1)
         if sheets == 1:
             return content
     raise InputError(

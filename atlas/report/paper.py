@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def pdf_of(page: str) -> bytes:
     return sheets_of(page)[0]
 
 
-def sheets_of(page: str) -> tuple[bytes, int]:
-    """The PDF of an HTML page, and how many sheets it takes.
+def sheets_of(page: str, most: int | None = None) -> tuple[bytes, int]:
+    """The PDF of an HTML page, and how many sheets it takes; no PDF where these are more than `most`.
 
     Raises
     ------
@@ -39,12 +40,12 @@ def sheets_of(page: str) -> tuple[bytes, int]:
         The library that sets pages, or one that it needs from the system, cannot be loaded, or it fails.
     """
     weasyprint = _library()
-    configuration = weasyprint.text.fonts.FontConfiguration()
-    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
-    fonts = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=fetcher)
-    document = weasyprint.HTML(string=page, url_fetcher=fetcher)
+    fonts, configuration = _fonts()
+    document = weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint))
     try:
         laid = document.render(stylesheets=[fonts], font_config=configuration, pdf_tags=True)
+        if most is not None and len(laid.pages) > most:
+            return b"", len(laid.pages)
         return laid.write_pdf(pdf_identifier=hashlib.sha256(page.encode()).digest()[:16], pdf_tags=True), len(
             laid.pages
         )
@@ -53,6 +54,19 @@ def sheets_of(page: str) -> tuple[bytes, int]:
             "expected a page that can be set on paper, but weasyprint cannot break this one into pages; print "
             "report.html from a browser instead."
         ) from error
+
+
+@cache
+def _fonts() -> tuple[Any, Any]:
+    """The style sheet of the letters and what holds them; reading them takes longer than setting a page."""
+    weasyprint = _library()
+    configuration = weasyprint.text.fonts.FontConfiguration()
+    sheet = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=_fetcher(weasyprint))
+    return sheet, configuration
+
+
+def _fetcher(weasyprint: Any) -> Any:
+    return weasyprint.urls.URLFetcher(allowed_protocols=("data",))
 
 
 def _library() -> Any:

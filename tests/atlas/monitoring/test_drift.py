@@ -31,7 +31,7 @@ GROUPS, STIMULI = ("BD", "HC", "MDD"), ("anger", "joy")
 Make = Callable[..., list[Entry]]
 
 
-def drift(entries: list[Entry], reference: InputReference, draws: int = 50) -> dict[str, Any]:
+def drift(entries: list[Entry], reference: InputReference, draws: int = 10) -> dict[str, Any]:
     found = input_drift(entries, [reference], STIMULI, 0, draws)
     return {alarm.name: alarm for alarm in found.alarms} | {"found": found}
 
@@ -55,10 +55,10 @@ def test_each_kind_of_change_sets_off_its_own_alarm(make: Make, reference: Input
 
 
 def test_rates_are_measured_and_say_how_sure(make: Make, reference: InputReference) -> None:
-    alarms = drift(make(40), reference, draws=100)
+    alarms = drift(make(40), reference, draws=60)
     for name in ("features", "novelty", "embeddings", "frame rate"):
         rate: Rate = alarms[name].false_alarms
-        assert rate.draws == 100
+        assert rate.draws == 60
         assert rate.low <= 0.06  # 5 % wanted
         assert alarms[name].power.share > rate.share
         assert alarms[name].shift

@@ -84,7 +84,7 @@ def test_a_page_that_fits_no_sheet_is_said(
     matched: MatchedPerson, known_atlas: Atlas, template: Template, space: MotionSpace, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(page, "sheets_of", lambda html: (b"", 2))
+    monkeypatch.setattr(page, "sheets_of", lambda html, most: (b"", 2))
     (tmp_path / "sub-077.pdf").write_bytes(b"of an earlier run")
     written = write_patient_reports([matched], known_atlas, template, space, tmp_path)
     assert written.notes == (
