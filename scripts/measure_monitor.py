@@ -1,6 +1,6 @@
 """How often the alarms of `face-atlas monitor` go off on whole simulated matches, with and without a change.
 
-usage: python scripts/measure_monitor.py [--out outputs/monitor] [--atlases 6] [--people 60] [--streams 10]
+usage: python scripts/measure_monitor.py [--out outputs/monitor] [--atlases 40] [--people 60] [--streams 1]
        [--stream 40] [--pool 180] [--seconds 8]
 
 Writes OUT/monitor.json and monitor.md. A pool of simulated people of MDD, BD and HC is made once, of three stimuli, in
@@ -84,7 +84,7 @@ def matched(atlas: Any, person: AggregatedFace) -> Entry:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path("outputs/monitor"))
-    for name, default in (("atlases", 6), ("people", 60), ("streams", 10), ("stream", 40), ("pool", 180)):
+    for name, default in (("atlases", 40), ("people", 60), ("streams", 1), ("stream", 40), ("pool", 180)):
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--seconds", type=float, default=8)
     given = options.parse_args()
@@ -96,9 +96,9 @@ def main() -> None:
         order = rng.permutation(len(pool))
         atlas = small_atlas([pool[i][0] for i in order[: given.people]], number)
         rest = order[given.people :]
-        made = {i: [matched(atlas, version) for version in pool[i]] for i in rest}
         for _ in range(given.streams):
             drawn = rng.choice(rest, given.stream, replace=False)
+            made = {i: [matched(atlas, version) for version in pool[i]] for i in drawn}
             later = np.arange(given.stream) >= given.stream // 2
             truth = {pool[i][0].id: pool[i][0].group for i in drawn}
             wrong = dict(truth)

@@ -49,12 +49,11 @@ class Chart:
 @dataclass(frozen=True)
 class InputDrift:
     """compared : how many people are compared with the atlas's; the others have some of its stimuli but not all
-    outside : people recorded at frame rates outside the atlas's range; chart : None with too few people
+    frame_rates : least and largest, per second; chart : None with too few people
     """
 
     compared: int
     features: tuple[FeatureDrift, ...]
-    outside: int
     frame_rates: tuple[float, float]
     chart: Chart | None
     alarms: tuple[Alarm, ...]
@@ -73,17 +72,15 @@ def input_drift(
     compared = sum(len(own) for _, own in parts)
     features = feature_drift(found)
     rates = [e.frame_rate for e in entries if e.frame_rate > 0]
-    outside, alarm_rates = _frame_rates(rates, references, seed, draws)
     chart, alarm_novelty = _novelty(entries, parts, seed, draws)
     return InputDrift(
         compared=compared,
         features=tuple(sorted(features, key=lambda row: (row.p, row.name))),
-        outside=outside,
         frame_rates=(min(rates), max(rates)) if rates else (0.0, 0.0),
         chart=chart,
         alarms=(
             _features(features, compared, [(r, len(own)) for r, own in parts], seed, draws),
-            alarm_rates,
+            _frame_rates(rates, references, seed, draws),
             alarm_novelty,
             _discrepancy(entries, seed, draws),
         ),
@@ -135,13 +132,11 @@ def _normal(reference: InputReference, people: int, rng: np.random.Generator) ->
     return rng.normal(size=(people, len(root))) @ root.T
 
 
-def _frame_rates(
-    rates: Sequence[float], references: Sequence[InputReference], seed: int, draws: int
-) -> tuple[int, Alarm]:
+def _frame_rates(rates: Sequence[float], references: Sequence[InputReference], seed: int, draws: int) -> Alarm:
     question = "Are recordings made at the atlas's frame rates?"
     known = [r for r in references if r.frame_rate_high > 0]
     if len(rates) < LEAST or not known:
-        return 0, Alarm("frame rate", question, len(rates), silent=_few(len(rates)) if known else "not in the atlas")
+        return Alarm("frame rate", question, len(rates), silent=_few(len(rates)) if known else "not in the atlas")
     low, high = min(r.frame_rate_low for r in known), max(r.frame_rate_high for r in known)
     outside = sum(not low * 0.98 <= rate <= high * 1.02 for rate in rates)  # 29.97 and 30 are alike
     people = known[0].people
@@ -149,7 +144,7 @@ def _frame_rates(
     threshold = int(np.quantile(null, 1 - ALPHA, method="higher"))
     fresh = null_outside(len(rates), people, seed + 1, draws)
     rng = np.random.default_rng([seed, 7])
-    return outside, Alarm(
+    return Alarm(
         name="frame rate",
         question=question,
         people=len(rates),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -39,14 +38,6 @@ class MatchedPerson:
     @property
     def simulated(self) -> bool:
         return bool(self.match["simulated"])
-
-    @cached_property
-    def frames_by_stimulus(self) -> dict[str, int]:
-        """Usable frames before every stimulus."""
-        out: dict[str, int] = {}
-        for recording in self.face.recordings:
-            out[recording.stimulus] = out.get(recording.stimulus, 0) + recording.frames_used
-        return out
 
     def beyond(self, template: Template) -> dict[str, float]:
         """Share of the face's vertices whose |z| is beyond `FARTHEST`, of ``motion`` and ``outward``."""
