@@ -3,7 +3,10 @@
 Observed over expected (O/E) of every group, with an interval from the exact one of a Poisson count (Garwood 1936), says
 how common the groups are against the matcher's assumption that they are equally so; that is prevalence, and no alarm.
 The alarm of calibration compares the excess of the Brier score (`atlas.excess`), adjusted to how common the groups are,
-with that of the atlas's own held-out people. The alarm of coverage asks whether the prediction sets hold people's own
+with that of the atlas's own held-out people. It allows for three errors: that of these people, that of the held-out
+people, and that of the temperature, which one matcher has from the people it was calibrated on and everybody shares:
+log T has the standard error (m v)^-1/2 for m people and logits of the mean variance v under the probabilities (the
+Fisher information of a temperature). The alarm of coverage asks whether the prediction sets hold people's own
 group too seldom: where people are like those it was calibrated on, n of them are covered as a beta-binomial count, of
 the parameters k and m + 1 - k for m people and k = ceil((m + 1) coverage) (Vovk 2012; Angelopoulos and Bates 2023).
 """
@@ -77,7 +80,7 @@ def calibration_drift(
         covered_low=low,
         covered_high=high,
         alarms=(
-            _calibration_alarm(fair, labels, held_out, seed, draws),
+            _calibration_alarm(fair, labels, held_out, temperature_error(fair, calibrated_on), seed, draws),
             _coverage_alarm(covered, calibrated_on, coverage, seed, draws),
         ),
     )
@@ -90,20 +93,42 @@ def _observed(count: int, expected: float) -> dict[str, float]:
             "high": float(high) / expected}  # fmt: skip
 
 
-def _deviate(total: np.ndarray, variance: np.ndarray, people: int, held_out: Mapping[str, Any]) -> np.ndarray:
-    """z of the mean excess of `people`, (R,) totals with (R,) variances of these, against the held-out people's."""
-    own = held_out["sd"] ** 2 / held_out["people"] if held_out else 0.0
+def temperature_error(fair: np.ndarray, calibrated_on: int) -> float:
+    """Standard error of the mean excess of people with probabilities (N, G) that the temperature's error makes."""
+    logits = np.log(np.maximum(fair, 1e-9))
+    spread = (fair * logits**2).sum(1) - (fair * logits).sum(1) ** 2
+    error = 1 / np.sqrt(max(1, calibrated_on) * max(float(spread.mean()), 1e-9))
+    step = min(error, 0.5)
+    return error / step * abs(_mean_excess(fair, step) - _mean_excess(fair, -step)) / 2
+
+
+def _mean_excess(fair: np.ndarray, log_temperature: float) -> float:
+    """Of people of whom `fair` is true but who were given probabilities of another temperature."""
+    given = fair ** np.exp(-log_temperature)
+    given = given / given.sum(1, keepdims=True)
+    squares = (given**2).sum(1)
+    return float(np.mean(2 * squares - 2 * (fair * given).sum(1)))
+
+
+def _deviate(
+    total: np.ndarray, variance: np.ndarray, people: int, held_out: Mapping[str, Any], shared: float = 0.0
+) -> np.ndarray:
+    """z of the mean excess of `people`, (R,) totals with (R,) variances of these, against the held-out people's.
+
+    shared : standard error that all of them share
+    """
+    own = (held_out["sd"] ** 2 / held_out["people"] if held_out else 0.0) + shared**2
     return (total / people - held_out.get("mean", 0.0)) / np.sqrt(np.maximum(variance / people**2 + own, 1e-12))
 
 
 def _calibration_alarm(
-    fair: np.ndarray, labels: np.ndarray, held_out: Mapping[str, Any], seed: int, draws: int
+    fair: np.ndarray, labels: np.ndarray, held_out: Mapping[str, Any], shared: float, seed: int, draws: int
 ) -> Alarm:
     """Its rates: groups drawn from the adjusted probabilities, or, for power, from their tempered ones; the held-out
-    people's mean drawn about what the probabilities expect.
+    people's mean, and the error of the temperature, drawn about what the probabilities expect.
     """
     found, variance = excess(fair, labels)
-    z = float(_deviate(found.sum(), variance.sum(), len(labels), held_out))
+    z = float(_deviate(found.sum(), variance.sum(), len(labels), held_out, shared))
     bound = float(stats.norm.isf(ALPHA / 2))
     rng = np.random.default_rng([seed, 3])
     centred = {**held_out, "mean": 0.0} if held_out else {}
@@ -113,8 +138,8 @@ def _calibration_alarm(
         for _ in range(draws):
             drawn = (rng.random((len(truth), 1)) > truth.cumsum(1)[:, :-1]).sum(1)
             total, spread = excess(fair, drawn)
-            noise = rng.normal() * held_out["sd"] / np.sqrt(held_out["people"]) if held_out else 0.0
-            out.append(_deviate(total.sum() - noise * len(truth), spread.sum(), len(truth), centred))
+            noise = rng.normal() * np.hypot(shared, held_out["sd"] / np.sqrt(held_out["people"]) if held_out else 0.0)
+            out.append(_deviate(total.sum() - noise * len(truth), spread.sum(), len(truth), centred, shared))
         return np.abs(np.array(out)) > bound
 
     tempered = fair ** (1 / SHARPER)

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import minimize_scalar
 
+from atlas.calibration import softmax
 from atlas.excess import adjusted, excess
 from atlas.inputs import InputReference, reference_of
 from atlas.monitoring import Entry
 from atlas.monitoring.alarm import Rate
-from atlas.monitoring.calibration_drift import CalibrationDrift, calibration_drift
+from atlas.monitoring.calibration_drift import CalibrationDrift, calibration_drift, temperature_error
 from atlas.monitoring.input_alarms import InputDrift, input_drift
 from atlas.monitoring.input_drift import (
     cusum,
@@ -168,6 +170,25 @@ def test_probabilities_that_are_too_sure_are_found(make: Make) -> None:
     assert power is not None
     assert false.low <= 0.05
     assert power.share > false.share
+
+
+def test_the_error_of_a_temperature_is_what_refitting_it_shows() -> None:
+    """The mean excess of new people, over calibrations of 60 people each, scatters as `temperature_error` says."""
+    rng = np.random.default_rng(8)
+    logits = 1.5 * rng.normal(size=(3000, 3))
+    fair = softmax(logits)
+    means = []
+    for _ in range(40):
+        some = rng.choice(3000, 60, replace=False)
+        labels = (rng.random((60, 1)) > fair[some].cumsum(1)[:, :-1]).sum(1)
+
+        def loss(log_t: float, some: np.ndarray = some, labels: np.ndarray = labels) -> float:
+            return -float(np.log(softmax(logits[some] / np.exp(log_t))[np.arange(60), labels]).sum())
+
+        given = softmax(logits / np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+        means.append(float((2 * (given**2).sum(1) - 2 * (fair * given).sum(1)).mean()))
+    assert temperature_error(fair, 60) == pytest.approx(np.std(means), rel=0.35)
+    assert temperature_error(fair, 240) == pytest.approx(temperature_error(fair, 60) / 2, rel=0.1)
 
 
 def test_coverage_is_compared_with_what_so_small_a_calibration_gives(make: Make) -> None:
