@@ -66,6 +66,11 @@ class RecordingSummary:
     biomarkers: np.ndarray = field(default_factory=lambda: np.zeros(0))
     capture: Capture | None = None
 
+    @property
+    def frame_rate(self) -> float:
+        """Per second; zero where it is not known."""
+        return self.capture.frame_rate if self.capture else 0.0
+
 
 @dataclass(frozen=True)
 class AggregatedFace:

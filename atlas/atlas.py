@@ -18,11 +18,15 @@ from atlas.biomarkers.recording import FaceParts
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.domain import domain_of
 from atlas.evaluation import PERMUTATIONS, Evaluation, evaluate
+from atlas.excess import held_out_excess
 from atlas.features import EXPRESSION, feature_table, kind_of, named_features, stimuli_of
+from atlas.inputs import InputReference, input_references
 from atlas.matcher import COVERAGE, Matcher, fit_matcher
 from atlas.motion import MotionSpace
+from atlas.norm import Norms, fit_norms
 from atlas.overlay import MOTION, Overlay, overlay_set, reference_group
 from atlas.part_norms import part_norms
+from atlas.people_summary import people_summary, subgroups
 from atlas.severity import fit_severity, score_column
 from atlas.standard_faces import Faces, standard_faces
 from atlas.statistics import PERMUTATIONS as TESTS
@@ -52,6 +56,10 @@ class Atlas:
     evaluation : cross-validation over people; None in an atlas that was read from a file, where `evaluation_summary`
         is kept
     reliability : how well what it names is recovered by the quality that its recordings were reconstructed with
+    norms : {stimulus: Norm} of the reference group by age and sex; None over all stimuli; empty in older files
+    inputs : what a match of the atlas's people would be given, to follow a deployed matcher by; empty in older files
+    people : {group: how many by sex, ages}, see `people_summary`; subgroups : how well theirs were matched when held
+        out; held_out_excess : see `atlas.excess`; all empty in older files
     """
 
     template: str
@@ -74,6 +82,11 @@ class Atlas:
     trajectories: dict[str, dict[str, Trajectory]] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
     quantity_reliability: dict[str, float] = field(default_factory=dict)
+    norms: Norms = field(default_factory=dict)
+    inputs: tuple[InputReference, ...] = ()
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subgroups: tuple[dict[str, Any], ...] = ()
+    held_out_excess: dict[str, Any] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -271,6 +284,11 @@ def build_atlas(
         trajectories={group: dict(of_group) for group, of_group in (trajectories or {}).items()},
         statistics=found,
         quantity_reliability=recovered,
+        norms=fit_norms(people, template, space, base, stimuli, averaging.least),
+        inputs=input_references(matcher, people),
+        people=people_summary(people, groups, averaging.least),
+        subgroups=subgroups(people, evaluation, averaging.least),
+        held_out_excess=held_out_excess(evaluation, groups),
     )
 
 

@@ -1,5 +1,7 @@
 """The file of an atlas, ``atlas.safetensors``: everything a match needs, and what a report draws."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from atlas.calibration import Calibration
 from atlas.domain import Domain
 from atlas.encoder import FittedEncoder, weight_shapes
 from atlas.features import Scaler
+from atlas.inputs import InputReference
 from atlas.matcher import Matcher
 from atlas.motion import MotionSpace
+from atlas.norm import Norm
 from atlas.old_atlas import from_version_1, from_version_2
 from atlas.overlay import Overlay
 from atlas.part_norms import PartNorms
@@ -27,6 +31,7 @@ from reconstruction.sequence import STATEMENT
 from reconstruction.storage import read_arrays, take, write_arrays
 
 FILE = "atlas.safetensors"
+Stored = StandardFace | Overlay | Trajectory | Norm | InputReference
 OF_NORMS = ("names", "labels", "units", "sets", "stimuli")
 PARTLY_KNOWN = ("mean", "sd", "q", "reliability")  # of the norms: NaN where unknown, which a file cannot hold
 
@@ -68,7 +73,18 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         scalars, found = _divided(trajectory)
         arrays |= {f"trajectory/{number}/{name}": array for name, array in found.items()}
         trajectories.append(scalars)
+    extras: dict[str, list[dict[str, Any]]] = {"norm": [], "inputs": []}
+    kinds: tuple[tuple[str, Iterable[Stored]], ...] = (("norm", atlas.norms.values()), ("inputs", atlas.inputs))
+    for kind, items in kinds:
+        for number, item in enumerate(items):
+            scalars, found = _divided(item)
+            arrays |= {f"{kind}/{number}/{name}": array for name, array in found.items()}
+            extras[kind].append(scalars)
     header = {
+        **extras,
+        "people": atlas.people,
+        "subgroups": atlas.subgroups,
+        "held_out_excess": atlas.held_out_excess,
         "statement": STATEMENT,
         "simulated": atlas.simulated,
         "template": atlas.template,
@@ -104,6 +120,12 @@ def save_atlas(atlas: Atlas, path: str | Path) -> None:
         "quantity_reliability": {k: None if r != r else r for k, r in atlas.quantity_reliability.items()},
     }
     write_arrays(path, KIND, VERSION, arrays, header)
+
+
+def atlas_digest(path: str | Path) -> str:
+    """SHA-256 of an atlas's file, or of that in its folder, in hex: what a match's document names it by."""
+    path = Path(path)
+    return hashlib.sha256((path / FILE if path.is_dir() else path).read_bytes()).hexdigest()
 
 
 def load_atlas(path: str | Path) -> Atlas:
@@ -205,6 +227,11 @@ def _from_file(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path
         warnings=tuple(header["warnings"]),
         reliability=reliability,
         statistics=from_json(header["statistics"]),
+        norms={norm.stimulus: norm for norm in _all(Norm, "norm", of, header)},
+        inputs=tuple(_all(InputReference, "inputs", of, header)),
+        people=header.get("people", {}),
+        subgroups=tuple(header.get("subgroups", ())),
+        held_out_excess=header.get("held_out_excess", {}),
         quantity_reliability={k: np.nan if r is None else r for k, r in header["quantity_reliability"].items()},
     )
 
@@ -251,11 +278,11 @@ def _severity(arrays: dict[str, np.ndarray], header: dict[str, Any], path: Path)
     )
 
 
-def _divided(item: StandardFace | Overlay | Trajectory) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _divided(item: Stored) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A dataclass's plain values and its arrays: coefficients and mm as float32, times and counts as they are."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    if not isinstance(item, Trajectory):
+    if isinstance(item, StandardFace | Overlay | Norm):
         arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
@@ -267,3 +294,9 @@ def _by_folder(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]
         folder, _, name = path.rpartition("/")
         out.setdefault(folder, {})[name] = array
     return out
+
+
+def _all(make: type[Any], kind: str, folders: dict[str, dict[str, np.ndarray]], header: dict[str, Any]) -> list[Any]:
+    """Every item of a kind that older files do not have; names, which JSON gives as lists, as tuples."""
+    stored = (s | folders.get(f"{kind}/{i}", {}) for i, s in enumerate(header.get(kind, ())))
+    return [make(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}) for item in stored]

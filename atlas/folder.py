@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from atlas.atlas import Atlas
-from atlas.atlas_file import FILE, save_atlas
+from atlas.atlas_file import FILE, atlas_digest, save_atlas
 from atlas.biomarkers.biomarker_file import write_biomarkers
 from atlas.biomarkers.recording import FaceParts
 from atlas.biomarkers.table import BiomarkerTable
@@ -17,6 +17,7 @@ from atlas.biomarkers.vertex_reliability import vertex_reliability
 from atlas.cohort import Cohort
 from atlas.figures import AtlasPictures, atlas_figures, write_figure
 from atlas.gallery import write_gallery
+from atlas.model_card import write_model_card
 from atlas.overlay import MOTION
 from atlas.reading import Reading
 from atlas.report import WrittenReport, write_report
@@ -61,6 +62,7 @@ def write_folder(
         about: dict[str, Any] = {"simulated": atlas.simulated, **atlas.evaluation.people_json()}
         _write_json(out / PEOPLE, {**about, "notes": [*cohort.warnings, *reading.notes]})
     save_atlas(atlas, out / FILE)
+    write_model_card(out, atlas, template, atlas_digest(out / FILE))
     write_statistics(effects, out / STATISTICS)
     write_biomarkers(
         table,

@@ -1,6 +1,6 @@
 """Match: the answer for one person's recordings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ class Match:
         are neither probabilities nor a prediction set, whose error rates would not hold
     novelty : how unlike the atlas's people, its limit and the share of people who stay under it
     evidence : features that pull the similarity; part_evidence : regions, organs and muscles as they are
+    inputs : what went into it in a few numbers, see `atlas.inputs`: what the deployed matcher is followed by
     severity : an estimate of a score, or why there is none; None where the atlas has no score
     """
 
@@ -40,6 +41,7 @@ class Match:
     novelty: dict[str, float] | None = None
     part_evidence: tuple[dict[str, Any], ...] = ()
     severity: dict[str, Any] | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {"person": self.person} if self.person else {}
@@ -60,6 +62,7 @@ class Match:
             "frames_used": self.frames_used,
             "stimuli": list(self.stimuli),
             "warnings": list(self.warnings),
+            "inputs": self.inputs,
             "statement": STATEMENT,
             "simulated": self.simulated,
         }

@@ -22,6 +22,7 @@ from atlas.domain import RATE, Domain
 from atlas.encoder import FittedEncoder
 from atlas.evidence import feature_evidence
 from atlas.features import FeatureTable, feature_table, pooled_z
+from atlas.inputs import inputs_of
 from atlas.match import INCONCLUSIVE, REFUSED, Match
 from atlas.part_norms import PartNorms
 from atlas.severity import Severity
@@ -122,6 +123,7 @@ class Matcher:
             warnings=tuple(self._warnings(recordings, calibration)),
             simulated=self.simulated or any(r.simulated for r in recordings),
             embedding=embedding,
+            inputs=inputs_of(self, z, recordings),
         )
 
     def _strange(self, z: np.ndarray, novelty: float, calibration: Calibration) -> list[str]:

@@ -1,7 +1,7 @@
 """participants.tsv: who is in a cohort, after BIDS (tab-separated, ``n/a`` for missing)."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,8 @@ def whole_id(text: str) -> str:
     return text if text.startswith("sub-") else f"sub-{text}"
 
 
-def read_participants(path: Path, warnings: list[str]) -> dict[str, dict[str, str]]:
-    """participant id to its row, lower-case column names.
+def read_participants(path: Path, warnings: list[str], required: Sequence[str] = REQUIRED) -> dict[str, dict[str, str]]:
+    """participant id to its row, lower-case column names; `required` ones must be there, participant_id among them.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_participants(path: Path, warnings: list[str]) -> dict[str, dict[str, st
         The table cannot be read, lacks a required column or lists a person twice.
     """
     table = read_table(path)
-    missing = [name for name in REQUIRED if name not in table.columns]
+    missing = [name for name in required if name not in table.columns]
     if missing:
         raise InputError(
             f"expected tab-separated columns participant_id, group, age, sex in {path}, but "

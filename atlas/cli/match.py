@@ -27,21 +27,34 @@ def match(
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="For reconstructing videos.", min=0)] = 0,
     age: Annotated[
-        float | None, typer.Option(help="The person's age in years; outside the atlas's ages the match is refused.")
+        float | None,
+        typer.Option(
+            help="The person's age in years, for the norm; outside the atlas's ages the match is refused.",
+            show_default=False,
+        ),
     ] = None,
     sex: Annotated[
-        str | None, typer.Option(help="The person's sex, F or M; refused where the atlas has none of it.")
+        str | None,
+        typer.Option(help="The person's sex, F or M; refused where the atlas has none of it.", show_default=False),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page of every person, HTML and PDF, and fhir.json.", show_default=False),
+    ] = None,
+    own_face: Annotated[
+        bool, typer.Option("--own-face", help="Draw the page's maps on the person's own shape; it may be recognised.")
+    ] = False,
 ) -> None:
     """Match recordings against the standard faces. Research use; not a diagnosis.
 
     One match for each input, and one of a person's inputs together where several lie in the same sub-* folder. The
     decision is a group, 'inconclusive', or 'refused' where camera, length, quality, template, age or the movement
-    itself lie outside what the atlas's people showed: then no group is named, and the reasons are.
+    itself lie outside what the atlas's people showed: then no group is named, and the reasons are. --report DIR writes
+    one page about every person, named by sub-* alone, and the same as FHIR R4.
     """
     import json
 
-    from atlas.atlas_file import load_atlas
+    from atlas.atlas_file import atlas_digest, load_atlas
     from reconstruction.errors import InputError
     from reconstruction.pipeline import check_quality
     from reconstruction.sequence import STATEMENT
@@ -64,9 +77,13 @@ def match(
 
         sequences = [_sequence(path, template or reference.template, quality, seed, show) for path in inputs]
     matches, people = match_all(reference, inputs, sequences, age, sex)
+    notes: tuple[str, ...] = ()
+    if report is not None:
+        notes = _reports(report, reference, atlas_digest(atlas), inputs, sequences, own_face, (age, sex))
     document = {
         "statement": STATEMENT,
         "simulated": any(m.simulated for m in (*matches, *people)),
+        "atlas": atlas_digest(atlas),
         "groups": list(reference.groups),
         "template": reference.template,
         "evaluation": reference.evaluation_summary,
@@ -81,7 +98,54 @@ def match(
     for made in (*matches, *people):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")
+    for note in notes:
+        console.print(f"note: {note}")
+    if report is not None:
+        console.print(f"report: {report}")
     console.print(STATEMENT)
+
+
+def _reports(
+    out: Path,
+    atlas: "Atlas",
+    digest: str,
+    inputs: list[Path],
+    sequences: list["FaceSequence"],
+    own_face: bool,
+    known: tuple[float | None, str | None],
+) -> tuple[str, ...]:
+    """Write a page of every person, and ``fhir.json``, into the folder `out`; what to say about them."""
+    from atlas.cohort import person_of, stimulus_of
+    from atlas.motion import motion_space
+    from atlas.participants import sex_of
+    from atlas.patient import matched_people, write_fhir, write_patient_reports
+    from atlas.patient.fhir import FILE
+    from reconstruction.errors import InputError
+    from reconstruction.template import load_template
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --report, but {out} is a file; name another.")
+    template = load_template(atlas.template)
+    if template.sha256 != atlas.template_sha256:
+        raise InputError(
+            f"expected the atlas's version of the template {atlas.template} ({atlas.template_sha256[:8]}) to draw on, "
+            f"but the one installed is {template.sha256[:8]}; build the atlas anew."
+        )
+    persons = [person_of(path) for path in inputs]
+    age, sex = known
+    space = motion_space(template)
+    people = matched_people(
+        atlas,
+        template,
+        space,
+        sequences,
+        persons,
+        [stimulus_of(path) for path in inputs],
+        warnings=[check_parameters(atlas, sequence, path) for path, sequence in zip(inputs, sequences, strict=True)],
+        known={(persons[0] or "input-1"): (age, sex_of(sex or ""))},
+    )
+    pages = write_patient_reports(people, atlas, template, space, out, digest=digest, own_face=own_face)
+    return (*pages.notes, *write_fhir(out / FILE, people, atlas, digest))
 
 
 def match_all(
@@ -130,11 +194,11 @@ def check_person(inputs: list[Path], age: float | None, sex: str | None) -> None
 
     if age is not None and not 0 < age < 120:
         raise InputError(f"expected an age in years, between 0 and 120, got {age:g}; correct --age or leave it out.")
-    persons = {person_of(path) for path in inputs} - {None}
-    if (age is not None or sex is not None) and len(persons) > 1:
+    persons = [person_of(path) for path in inputs]
+    number = len({*persons} - {None}) + persons.count(None)
+    if (age is not None or sex is not None) and number > 1:
         raise InputError(
-            f"expected the recordings of one person with --age or --sex, got those of {len(persons)}; match them one "
-            "by one."
+            f"expected the recordings of one person with --age or --sex, got those of {number}; match them one by one."
         )
 
 

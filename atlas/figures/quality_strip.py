@@ -35,14 +35,7 @@ def quality_strip(sequence: FaceSequence, title: str) -> bytes:
     """PNG: verdict and reasons in words, the time line, and a legend with shares."""
     verdict = sequence.verdict
     seconds = len(sequence) / sequence.frame_rate
-    names = sequence.reason_names
-    present = [i for i in range(1, len(names)) if (sequence.reason == i).any()]
-    used = sequence.valid & (sequence.quality >= _HALF)
-    low = sequence.valid & ~used
-    kinds = [("used", USED, used), ("used, low quality", LOW, low)]
-    kinds += [(WORDS[names[i]][0], COLOURS[names[i]], sequence.reason == i) for i in present if names[i] in WORDS]
-    kinds = [kind for kind in kinds if kind[2].any()]
-
+    kinds = frame_kinds(sequence)
     pairs = zip(verdict.reasons, verdict.advice, strict=True)
     lines = [f"{reason[0].upper()}{reason[1:]}: {advice}." for reason, advice in pairs]
     rows = -(-len(kinds) // 2)
@@ -64,7 +57,7 @@ def quality_strip(sequence: FaceSequence, title: str) -> bytes:
     axes.set_xlim(0, max(seconds, 1e-6))
     axes.set_ylim(0, 1)
     for _, colour, where in kinds:
-        axes.broken_barh(_runs(where, sequence.frame_rate), (0, 1), facecolor=colour, linewidth=0)
+        axes.broken_barh(runs(where, sequence.frame_rate), (0, 1), facecolor=colour, linewidth=0)
     axes.set_yticks([])
     axes.tick_params(labelsize=8, colors=INK)
     axes.set_xlabel("seconds", fontsize=8.5, color=INK, labelpad=2)
@@ -81,7 +74,17 @@ def quality_strip(sequence: FaceSequence, title: str) -> bytes:
     return figure_png(figure)
 
 
-def _runs(where: np.ndarray, frame_rate: float) -> list[tuple[float, float]]:
+def frame_kinds(sequence: FaceSequence) -> list[tuple[str, str, np.ndarray]]:
+    """(words, colour, (T,) bool: its frames) of every kind of frame that there is: used, or why it is not."""
+    names = sequence.reason_names
+    present = [i for i in range(1, len(names)) if (sequence.reason == i).any()]
+    used = sequence.valid & (sequence.quality >= _HALF)
+    kinds = [("used", USED, used), ("used, low quality", LOW, sequence.valid & ~used)]
+    kinds += [(WORDS[names[i]][0], COLOURS[names[i]], sequence.reason == i) for i in present if names[i] in WORDS]
+    return [kind for kind in kinds if kind[2].any()]
+
+
+def runs(where: np.ndarray, frame_rate: float) -> list[tuple[float, float]]:
     """(start, width) in seconds of every run of True in (T,)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
     return [(a / frame_rate, (b - a) / frame_rate) for a, b in list(pairwise(edges))[::2]]

@@ -7,7 +7,7 @@ import numpy as np
 from atlas.figures.overlays import AtlasPictures
 from atlas.overlay import MOTION
 
-_PLACES = (  # iBUG points, place in words; the right and left are the subject's
+PLACES = (  # iBUG points, place in words; the right and left are the subject's
     (slice(17, 27), "brows"),
     (slice(36, 48), "eyelids"),
     (slice(31, 36), "nostrils"),
@@ -39,7 +39,7 @@ def where(pictures: AtlasPictures, group: str, kind: str = MOTION) -> str:
     reference = group == pictures.atlas.reference
     values = overlay.mean_mm if reference else overlay.difference_mm
     points = (values[template.landmarks68.triangles] * template.landmarks68.barycentric).sum(1)
-    told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in _PLACES]
+    told = [f"{place} {points[ids].mean():{'.2f' if reference else '+.2f'}}" for ids, place in PLACES]
     return f"{', '.join(told)} mm".replace("-", "\N{MINUS SIGN}")
 
 

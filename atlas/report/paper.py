@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,12 @@ REMEDY = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-s
 
 
 def pdf_of(page: str) -> bytes:
-    """The PDF of an HTML page.
+    """The PDF of an HTML page; raises as `sheets_of` does."""
+    return sheets_of(page)[0]
+
+
+def sheets_of(page: str, most: int | None = None) -> tuple[bytes, int]:
+    """The PDF of an HTML page, and how many sheets it takes; no PDF where these are more than `most`.
 
     Raises
     ------
@@ -34,22 +40,33 @@ def pdf_of(page: str) -> bytes:
         The library that sets pages, or one that it needs from the system, cannot be loaded, or it fails.
     """
     weasyprint = _library()
-    configuration = weasyprint.text.fonts.FontConfiguration()
-    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
-    fonts = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=fetcher)
-    document = weasyprint.HTML(string=page, url_fetcher=fetcher)
+    fonts, configuration = _fonts()
+    document = weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint))
     try:
-        return document.write_pdf(
-            stylesheets=[fonts],
-            font_config=configuration,
-            pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
-            pdf_tags=True,
+        laid = document.render(stylesheets=[fonts], font_config=configuration, pdf_tags=True)
+        if most is not None and len(laid.pages) > most:
+            return b"", len(laid.pages)
+        return laid.write_pdf(pdf_identifier=hashlib.sha256(page.encode()).digest()[:16], pdf_tags=True), len(
+            laid.pages
         )
     except AssertionError as error:  # how weasyprint fails where it cannot break a page
         raise InputError(
             "expected a page that can be set on paper, but weasyprint cannot break this one into pages; print "
             "report.html from a browser instead."
         ) from error
+
+
+@cache
+def _fonts() -> tuple[Any, Any]:
+    """The style sheet of the letters and what holds them; reading them takes longer than setting a page."""
+    weasyprint = _library()
+    configuration = weasyprint.text.fonts.FontConfiguration()
+    sheet = weasyprint.CSS(string=_font_faces(), font_config=configuration, url_fetcher=_fetcher(weasyprint))
+    return sheet, configuration
+
+
+def _fetcher(weasyprint: Any) -> Any:
+    return weasyprint.urls.URLFetcher(allowed_protocols=("data",))
 
 
 def _library() -> Any:

@@ -7,15 +7,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from atlas.aggregation import AggregatedFace, summarise, template_units
+from atlas.atlas import Atlas, build_atlas
 from atlas.figures import AtlasFigure, AtlasPictures, HeadPainter
 from atlas.figures.sheets import standard_sheet
 from atlas.motion import MotionSpace, motion_space
 from atlas.overlay import overlay_set
 from atlas.simulation import simulate, simulate_people, simulate_recording
 from atlas.statistics import compare
+from atlas.trajectories import Trajectory
+from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
 
 STIMULI = ("happiness", "anger", "neutral")
@@ -119,3 +123,38 @@ def gltf_issues() -> Callable[..., dict[str, dict[str, object]]]:
         return json.loads(done.stdout)
 
     return issues
+
+
+@pytest.fixture(scope="session")
+def known_atlas(
+    aggregated: Callable[[str, int, int], list[AggregatedFace]], template: Template, space: MotionSpace
+) -> Atlas:
+    """An atlas of 36 simulated people with strong effects, whose ages and sexes are known; trajectories are made up."""
+    atlas = build_atlas(aggregated("strong", 36, 0), template, space, permutations=0)
+    rng = np.random.default_rng(4)
+    shape = (40, space.size)
+    for group in atlas.groups:
+        atlas.trajectories[group] = {
+            stimulus: Trajectory(
+                group,
+                stimulus,
+                np.arange(40) / 10,
+                rng.uniform(0, 0.3, shape).astype(np.float32),
+                np.full(shape, 0.1, np.float32),
+                np.full(40, 12, np.int32),
+            )
+            for stimulus in STIMULI
+        }
+    return atlas
+
+
+@pytest.fixture(scope="session")
+def new_person(template: Template) -> Callable[..., FaceSequence]:
+    """``new_person(stimulus, seed)``: a recording of a simulated person who is not in `known_atlas`."""
+    (person,) = simulate_people(3, STRONG, 91, template)[:1]
+
+    @cache
+    def record(stimulus: str, seed: int = 91) -> FaceSequence:
+        return simulate_recording(person, stimulus, 8, 10, seed, template)
+
+    return record

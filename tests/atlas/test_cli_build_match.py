@@ -53,6 +53,8 @@ def test_build_writes_what_people_open(built: Path) -> None:
         "biomarkers.tsv",
         "biomarkers.json",
         "viewer.html",
+        "model-card.md",
+        "model-card.json",
         "report.pdf",
     } <= set(written)
     for group in ("BD", "HC", "MDD"):

@@ -125,6 +125,6 @@ def test_a_page_that_cannot_be_broken_is_said(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object, **__: object) -> bytes:
         raise AssertionError
 
-    monkeypatch.setattr("weasyprint.HTML.write_pdf", fail)
+    monkeypatch.setattr("weasyprint.HTML.render", fail)
     with pytest.raises(InputError, match="cannot break this one into pages"):
         paper.pdf_of("<p>text</p>")
