@@ -28,7 +28,8 @@ class Entry:
 
     person : ``sub-*``, None where the recordings named nobody; stimuli : recorded before
     features, novelty, used, frame_rate, embedding : see `atlas.inputs.inputs_of`
-    similarities, probabilities : by group, no probabilities where the match was refused; prediction_set, decision : see `atlas.match.Match`
+    similarities, probabilities : by group, no probabilities where the match was refused; prediction_set, decision : see
+        `atlas.match.Match`
     """
 
     person: str | None

@@ -97,6 +97,7 @@ def _panel(
     there = np.divide(np.nansum(rows, 0), known.sum(0), out=np.full(k, np.nan), where=known.any(0))
     error = np.mean([_error(s.expression_sd, weights) for s in own])
     groups = {g: of[stimulus] for g, of in atlas.trajectories.items() if stimulus in of}
+    there = np.maximum(there, 0)  # an intensity; below zero another unit is meant, such as eyes to the other side
     return Panel(
         unit=unit,
         stimulus=stimulus,
@@ -105,8 +106,8 @@ def _panel(
         low=there - 1.96 * error,
         high=there + 1.96 * error,
         band_low=np.maximum(mean - half, 0),
-        band_high=mean + half,
-        means={g: np.pad(t.motion @ weights, (0, max(0, k - len(t.motion))), constant_values=np.nan)[:k]
+        band_high=np.maximum(mean + half, 0),
+        means={g: np.pad(np.maximum(t.motion @ weights, 0), (0, max(0, k - len(t.motion))), constant_values=np.nan)[:k]
                for g, t in groups.items()},
     )  # fmt: skip
 

@@ -61,6 +61,6 @@ def test_what_cannot_be_reported_is_refused(
     other = save(new_person("anger"), tmp_path / "sub-042" / "x.face.safetensors")
     with pytest.raises(InputError, match=r"expected the recordings of one person with --age or --sex, got those of 2"):
         match(folder / "atlas", [inputs(folder)[0], other], report=tmp_path / "r", age=40)
-    with pytest.raises(InputError, match=r"expected --age in years, from 0 to 120, got 400"):
+    with pytest.raises(InputError, match=r"expected an age in years, between 0 and 120, got 400"):
         match(folder / "atlas", inputs(folder)[:1], report=tmp_path / "r", age=400)
     assert not (tmp_path / "r").exists()
