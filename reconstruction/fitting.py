@@ -73,15 +73,15 @@ class Regressor:
         c = self.calibration
         used = np.arange(len(weight)) if frames is None else frames
         parts = [slice(i, i + AT_ONCE) for i in range(0, len(used), AT_ONCE)]
-        y = np.concatenate([self._observed(points[used[part]], features[part]) for part in parts])
+        y = np.concatenate([self._observed(points[used[part]], features[part]).astype(np.float32) for part in parts])
         mean = weight @ y / weight.sum()
         total = self._standing + self._moving / independent
         whitened = np.linalg.solve(total, np.column_stack([mean, c.shape_effect]))
         shape = c.shape_effect.T @ whitened[:, 0]
         unsure = np.eye(len(shape)) - c.shape_effect.T @ whitened[:, 1:]
         baseline = c.motion_covariance @ c.motion_effect.T @ whitened[:, 0] / independent
-        motion = c.motion_mean + baseline + (y - mean) @ self._gain.T
-        motion = into_box(motion, self._precision, c.bounded)
+        rest = c.motion_mean + baseline - mean @ self._gain.T
+        motion = np.concatenate([into_box(rest + y[p] @ self._gain.T, self._precision, c.bounded) for p in parts])
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
     def _observed(self, points: np.ndarray, features: np.ndarray) -> np.ndarray:
