@@ -26,6 +26,7 @@ STILL = 10.0  # standard deviations that local answers stray from the mean, at m
 STILL_S = 1.0  # seconds that a head must be seen to keep still
 SETTLING = 4  # frames until a detector that has just found the face has settled
 FEWEST = 8  # frames in a run that is smoothed
+AT_ONCE = 100_000  # numbers smoothed at once
 _ORDER, _NORM = 4, 70**0.5  # differences that see only noise, and their standard deviation where that of the noise is 1
 
 
@@ -39,8 +40,16 @@ def smooth(tracks: np.ndarray, time_s: np.ndarray, frame_rate: float, head: slic
         if len(run) >= FEWEST:
             settled = tracks[run[SETTLING:]]
             still = _still(settled.T, sd, frame_rate, head)
-            out[run] = np.where(still, settled.mean(0), _smooth_run(tracks[run].T, sd, frame_rate).T)
+            for some in _few(len(sd), len(run)):
+                smoothed = _smooth_run(tracks[run, some].T, sd[some], frame_rate).T
+                out[run, some] = np.where(still[some], settled[:, some].mean(0), smoothed)
     return out
+
+
+def _few(tracks: int, length: int) -> list[slice]:
+    """So many tracks at a time that memory hardly grows with their length."""
+    at_once = max(1, AT_ONCE // length)
+    return [slice(i, i + at_once) for i in range(0, tracks, at_once)]
 
 
 def noise(tracks: np.ndarray, gap: np.ndarray) -> np.ndarray:
@@ -70,7 +79,7 @@ def _still(tracks: np.ndarray, sd: np.ndarray, frame_rate: float, head: slice) -
 
     if not len(sd[head]) or tracks.shape[1] < STILL_S * frame_rate or np.sqrt((stray(head) ** 2).mean()) > STILL:
         return np.zeros(len(sd), bool)
-    return stray(slice(None)) <= STILL
+    return np.concatenate([stray(some) for some in _few(*tracks.shape)]) <= STILL
 
 
 def _smooth_run(tracks: np.ndarray, sd: np.ndarray, frame_rate: float) -> np.ndarray:
