@@ -55,7 +55,8 @@ def _told(removal: "Removal", asked_for_atlases: bool) -> list[str]:
     if not asked_for_atlases:
         out.append("No --atlas was given: atlases built from this cohort were not looked at, and may hold them.")
     if removal.shares:
-        out.append(f"{removal.shares} shares were made from this cohort; what was given out cannot be recalled.")
+        made = "1 share was" if removal.shares == 1 else f"{removal.shares} shares were"
+        out.append(f"{made} made from this cohort; what was given out cannot be recalled.")
     else:
         out.append("The audit log knows of no share; one that was given out otherwise cannot be recalled.")
     return out + [f"note: {note}" for note in removal.notes]

@@ -76,7 +76,7 @@ def monitor(
             for a in found.alarms
         ],
     )  # fmt: skip
-    console.print(f"{found.people} people in {found.files} files; report: {page}")
+    console.print(f"{found.people} people in {found.files} file{'s' if found.files != 1 else ''}; report: {page}")
     console.print(STATEMENT)
     if fail_on_alarm and found.fired:
         raise typer.Exit(ALARM)
