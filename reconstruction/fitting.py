@@ -73,7 +73,9 @@ class Regressor:
         c = self.calibration
         used = np.arange(len(weight)) if frames is None else frames
         parts = [slice(i, i + AT_ONCE) for i in range(0, len(used), AT_ONCE)]
-        y = np.concatenate([self._observed(points[used[part]], features[part]).astype(np.float32) for part in parts])
+        y = np.empty((len(used), len(c.motion_effect)), np.float32)
+        for part in parts:
+            y[part] = self._observed(points[used[part]], features[part])
         mean = weight @ y / weight.sum()
         total = self._standing + self._moving / independent
         whitened = np.linalg.solve(total, np.column_stack([mean, c.shape_effect]))
@@ -81,7 +83,9 @@ class Regressor:
         unsure = np.eye(len(shape)) - c.shape_effect.T @ whitened[:, 1:]
         baseline = c.motion_covariance @ c.motion_effect.T @ whitened[:, 0] / independent
         rest = c.motion_mean + baseline - mean @ self._gain.T
-        motion = np.concatenate([into_box(rest + y[p] @ self._gain.T, self._precision, c.bounded) for p in parts])
+        motion = np.empty((len(used), len(rest)))
+        for part in parts:
+            motion[part] = into_box(rest + y[part] @ self._gain.T, self._precision, c.bounded)
         return PointFit(shape, np.linalg.inv((unsure + unsure.T) / 2), motion, self._precision)
 
     def _observed(self, points: np.ndarray, features: np.ndarray) -> np.ndarray:

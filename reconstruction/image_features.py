@@ -152,6 +152,11 @@ def _file() -> Traversable:
 def image_features(crops: np.ndarray | DiskRows, frames: np.ndarray | None = None) -> np.ndarray:
     """(U, F) float32 of crops (T, SIDE, SIDE) uint8, in memory or on disk; frames : (U,) which, all unless given."""
     network, used = _network(), np.arange(len(crops)) if frames is None else frames
+    # filled piece by piece: pieces kept for later would lie between the network's large temporary arrays, and memory
+    # would grow with the recording
+    out = np.empty((len(used), cast(nn.Linear, network.saying[-1]).out_features), np.float32)
     with torch.no_grad():
-        parts = [used[i : i + AT_ONCE] for i in range(0, len(used), AT_ONCE)]
-        return np.concatenate([network(torch.from_numpy(crops[part]).float()[:, None]).numpy() for part in parts])
+        for i in range(0, len(used), AT_ONCE):
+            part = crops[used[i : i + AT_ONCE]]
+            out[i : i + AT_ONCE] = network(torch.from_numpy(part).float()[:, None]).numpy()
+    return out
