@@ -1,6 +1,5 @@
 """The folder of an atlas: everything `face-atlas build` writes, one line each."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from atlas.report import WrittenReport, write_report
 from atlas.statistics import write_statistics
 from atlas.viewer import write_viewer
 from reconstruction.errors import InputError
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_json
 from reconstruction.template import Template
 
 SUMMARY, PEOPLE, BIOMARKERS, STATISTICS, VIEWER = (
@@ -57,10 +56,10 @@ def write_folder(
     pictures = AtlasPictures(atlas, template, space, reliability)
     figures = atlas_figures(pictures, table, effects, parts.sets, trajectories)
 
-    _write_json(out / SUMMARY, atlas.summary())
+    write_json(out / SUMMARY, atlas.summary())
     if atlas.evaluation is not None:
         about: dict[str, Any] = {"simulated": atlas.simulated, **atlas.evaluation.people_json()}
-        _write_json(out / PEOPLE, {**about, "notes": [*cohort.warnings, *reading.notes]})
+        write_json(out / PEOPLE, {**about, "notes": [*cohort.warnings, *reading.notes]})
     save_atlas(atlas, out / FILE)
     write_model_card(out, atlas, template, atlas_digest(out / FILE))
     write_statistics(effects, out / STATISTICS)
@@ -115,7 +114,3 @@ def check_folder(out: Path) -> None:
     """Raise InputError where `out` cannot be a folder."""
     if out.exists() and not out.is_dir():
         raise InputError(f"expected a folder for --out, but {out} is a file; name another.")
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

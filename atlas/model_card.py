@@ -4,7 +4,6 @@
 of models read. Nobody is named; there is no time and no path. What an atlas does not know is said to be unknown.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from atlas.atlas import Atlas
 from atlas.report.provenance import versions
 from reconstruction import __version__
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 from reconstruction.template import Template
 
 CARD, DATA = "model-card.md", "model-card.json"
@@ -126,8 +125,7 @@ def _caveats(atlas: Atlas) -> list[str]:
 def write_model_card(out: str | Path, atlas: Atlas, template: Template, digest: str) -> None:
     """Write ``model-card.md`` and ``model-card.json`` into the folder `out`."""
     card = model_card(atlas, template, digest)
-    text = json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(Path(out) / DATA, text.encode())
+    write_json(Path(out) / DATA, card)
     write_atomically(Path(out) / CARD, card_text(card).encode())
 
 

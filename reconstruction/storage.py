@@ -8,9 +8,11 @@ specification.
 
 import json
 import os
+import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,32 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def json_text(document: Any) -> str:
+    """A document as the project's JSON files hold it: indented, Unicode as it is, no NaN."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: str | Path, document: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_atomically(path, json_text(document).encode())
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `out`, new or empty until then, when all went well; else nothing is left."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        yield writing
+        writing.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        writing.rename(out)
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
         raise
 
 

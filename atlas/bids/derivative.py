@@ -1,13 +1,13 @@
 """What says of a folder that it is a BIDS derivative: dataset_description.json, .bidsignore and sidecars of tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from atlas.custody import HEAD, LOG
 from reconstruction import __version__
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 
 VERSION = "1.10.0"
 # what BIDS has no name for yet, and what is the project's own; the validator then passes a folder without a note on it
@@ -34,12 +34,6 @@ def write_description(folder: Path, name: str, command: str, authors: Sequence[s
     document |= {"GeneratedBy": [{"Name": "digital-face-atlas", "Version": __version__, "Description": command}]}
     write_json(folder / "dataset_description.json", document)
     write_atomically(folder / ".bidsignore", "".join(f"{pattern}\n" for pattern in IGNORED).encode())
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a sidecar."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, text.encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,13 +7,12 @@ told apart is left out and said; nothing is guessed.
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atlas.aggregation import UNKNOWN
-from atlas.bids.derivative import read_json, write_description, write_json
+from atlas.bids.derivative import read_json, write_description
 from atlas.bids.names import label, recording_path
 from atlas.cohort import VIDEO_SUFFIXES, session_of, stimulus_of
 from atlas.custody import record
@@ -23,6 +22,7 @@ from atlas.simulation.cohort_folder import TRUTH
 from atlas.simulation.recording import STIMULI
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, SUFFIXES, FaceSequence, load, stem_of, write_sidecar
+from reconstruction.storage import whole_folder, write_json
 
 KNOWN = {  # columns whose meaning is the same in every cohort
     "participant_id": {"Description": "the person"},
@@ -82,9 +82,7 @@ def tidy(
             f"expected parameter files of the people in {table}, but found none that is anybody's; call their folders "
             "as the people, and reconstruct videos first: face-atlas reconstruct"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with whole_folder(out) as writing:
         exist = set()
         for number, (target, source) in enumerate(sorted(recordings.items())):
             (writing / target).parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +96,6 @@ def tidy(
         _write_readme(writing, name, simulated=not exist)
         people = len({target.parts[0] for target in recordings})
         record(writing, "tidy", people=people, recordings=len(recordings))
-        writing.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        writing.rename(out)
-    except BaseException:
-        shutil.rmtree(writing, ignore_errors=True)
-        raise
     return Tidied(people, len(recordings), tuple(notes))
 
 

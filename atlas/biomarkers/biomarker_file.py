@@ -4,7 +4,6 @@ The table is tab-separated, one row a person (or a recording), ``n/a`` where a q
 describes every column. Rows are people: both are personal files.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
 from reconstruction import __version__
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 
 DIGITS = 6  # significant ones
 _RELIABILITY = (
@@ -68,8 +67,7 @@ def write_rows(
     about["Simulated"] = simulated
     about["Origin"] = origin
     about["GeneratedBy"] = {"Name": "face-atlas", "Version": __version__}
-    sidecar = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path.with_suffix(".json"), sidecar.encode())
+    write_json(path.with_suffix(".json"), about)
     write_atomically(path, ("\n".join(lines) + "\n").encode())
     return path
 

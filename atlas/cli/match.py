@@ -52,17 +52,16 @@ def match(
     itself lie outside what the atlas's people showed: then no group is named, and the reasons are. --report DIR writes
     one page about every person, named by sub-* alone, and the same as FHIR R4.
     """
-    import json
 
     from atlas.atlas_file import atlas_digest, load_atlas
     from reconstruction.errors import InputError
     from reconstruction.pipeline import check_quality
     from reconstruction.sequence import STATEMENT
-    from reconstruction.storage import write_atomically
+    from reconstruction.storage import json_text, write_json
 
     check_quality(quality)
     check_person(inputs, age, sex)
-    reference = load_atlas(atlas)
+    reference, digest = load_atlas(atlas), atlas_digest(atlas)
     for path in inputs:
         if not path.is_file():
             raise InputError(f"expected a .face.safetensors file or a video, but {path} is no file; check the path.")
@@ -79,22 +78,21 @@ def match(
     matches, people = match_all(reference, inputs, sequences, age, sex)
     notes: tuple[str, ...] = ()
     if report is not None:
-        notes = _reports(report, reference, atlas_digest(atlas), inputs, sequences, own_face, (age, sex))
+        notes = _reports(report, reference, digest, inputs, sequences, own_face, (age, sex))
     document = {
         "statement": STATEMENT,
         "simulated": any(m.simulated for m in (*matches, *people)),
-        "atlas": atlas_digest(atlas),
+        "atlas": digest,
         "groups": list(reference.groups),
         "template": reference.template,
         "evaluation": reference.evaluation_summary,
         "matches": [m.to_json() for m in matches],
         "people": [m.to_json() for m in people],
     }
-    content = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if out is not None:
-        write_atomically(out, content.encode())
+        write_json(out, document)
     else:
-        typer.echo(content, nl=False)
+        typer.echo(json_text(document), nl=False)
     for made in (*matches, *people):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")

@@ -1,6 +1,5 @@
 """Monitoring: a stream of matches against the atlas that made them; what drifted, and which alarms went off."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from atlas.participants import MISSING, age_of, read_participants, sex_of
 from atlas.people_summary import age_band
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_json
 
 FILE = "monitor.json"
 COLUMNS = ("sex", "age", "site")
@@ -181,8 +180,7 @@ def _there(path: Path) -> Path:
 
 def write_monitoring(out: str | Path, found: Monitoring) -> None:
     """Write ``monitor.json`` into the folder `out`, numbers to five digits."""
-    text = json.dumps(_rounded(found.as_json()), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(Path(out) / FILE, text.encode())
+    write_json(Path(out) / FILE, _rounded(found.as_json()))
 
 
 def _listed(value: Any) -> Any:

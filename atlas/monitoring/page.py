@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from atlas.inputs import NOVELTY
 from atlas.monitoring.alarm import ALPHA, LEAST
 from atlas.monitoring.input_alarms import Chart
 from atlas.monitoring.monitor import Monitoring
-from atlas.report import words
+from atlas.report.environment import page_environment
 from reconstruction import __version__
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
@@ -22,16 +21,7 @@ _WIDTH, _HEIGHT, _MOST = 640, 130, 640  # of a chart, and its points
 
 def write_page(out: str | Path, found: Monitoring) -> Path:
     """Write ``monitor.html`` into the folder `out`."""
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("atlas.monitoring", "templates"), PackageLoader("atlas.report", "templates")]
-        ),
-        autoescape=select_autoescape(("html", "jinja"), default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= words.FILTERS
+    environment = page_environment("atlas.monitoring")
     context: dict[str, Any] = {
         "m": found,
         "statement": STATEMENT,

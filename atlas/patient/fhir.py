@@ -21,7 +21,7 @@ from atlas.patient.person import MatchedPerson
 from reconstruction import __version__
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_json
 
 FILE = "fhir.json"
 UCUM = "http://unitsofmeasure.org"
@@ -75,7 +75,7 @@ def write_fhir(path: str | Path, people: Sequence[MatchedPerson], atlas: Atlas, 
         validate_fhir(bundle)
     except ImportError:
         notes = (f"{FILE} was written without being checked against FHIR R4; to check it: {_INSTALL}",)
-    write_atomically(path, (json.dumps(bundle, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_json(path, bundle)
     return notes
 
 

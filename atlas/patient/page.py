@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from atlas.atlas import Atlas
 from atlas.figures.quality_strip import VERDICT, frame_kinds, runs
 from atlas.matcher import SIMULATED
@@ -20,7 +18,7 @@ from atlas.norm import FARTHEST
 from atlas.patient.course_figure import course_figure, panels
 from atlas.patient.person import MatchedPerson
 from atlas.patient.z_map import KINDS, LIMIT, z_colours, z_pictures
-from atlas.report import words
+from atlas.report.environment import page_environment
 from atlas.report.paper import sheets_of
 from atlas.report.pictures import data_uri
 from reconstruction import __version__
@@ -180,12 +178,5 @@ def _legend(sequences: Sequence[FaceSequence]) -> list[tuple[str, str]]:
 
 
 def _render(context: Mapping[str, Any], scale: float, *, paper: bool) -> str:
-    environment = Environment(
-        loader=PackageLoader("atlas.patient", "templates"),
-        autoescape=select_autoescape(("html", "jinja"), default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= words.FILTERS
-    return environment.get_template("patient.html.jinja").render(context, scale=scale, paper=paper)
+    page = page_environment("atlas.patient").get_template("patient.html.jinja")
+    return page.render(context, scale=scale, paper=paper)

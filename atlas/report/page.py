@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from atlas.aggregation import MIN_FRAMES, STILL_MM
 from atlas.atlas import Atlas
 from atlas.atlas_file import FILE
@@ -23,8 +21,8 @@ from atlas.motion import motion_space
 from atlas.overlay import MOTION
 from atlas.person_weights import AGE_BANDS
 from atlas.reading import Reading
-from atlas.report import words
 from atlas.report.effects import ALPHA, REACH, contrasted, level_tables, planted_effects, planted_rows
+from atlas.report.environment import page_environment
 from atlas.report.extras import DemoExtras, match_rows
 from atlas.report.group_means import means_tables
 from atlas.report.methods import Citations
@@ -146,12 +144,4 @@ def write_report(
 
 def _render(context: Mapping[str, Any], *, paper: bool) -> str:
     """The page; paper : with an appendix instead of folded tables, for A4."""
-    environment = Environment(
-        loader=PackageLoader("atlas.report", "templates"),
-        autoescape=select_autoescape(("html", "jinja"), default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= words.FILTERS
-    return environment.get_template("report.html.jinja").render(context, paper=paper, cite=Citations())
+    return page_environment().get_template("report.html.jinja").render(context, paper=paper, cite=Citations())

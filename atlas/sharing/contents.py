@@ -1,16 +1,14 @@
 """What lies in every share beside its data: who is in it, how to read it, and the hashes of all files."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from atlas.sharing.audit import Audit
 from atlas.sharing.people import Chosen
 from reconstruction import __version__
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 
 LEVELS = {  # level: what leaves
     "group": "averages over groups of people",
@@ -28,10 +26,6 @@ _COLUMNS = {
     "age": "a band of years; n/a where it is not known, or fewer than 5 people of the group share sex and band",
     "simulated": "the person does not exist",
 }
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    write_atomically(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def write_participants(folder: Path, chosen: Chosen) -> None:

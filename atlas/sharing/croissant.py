@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from atlas.sharing.audit import Audit
-from atlas.sharing.contents import CROISSANT, LEVELS, dataset_name, sha256_of, write_json
+from atlas.sharing.contents import CROISSANT, LEVELS, dataset_name, sha256_of
 from reconstruction import __version__
 from reconstruction.sequence import STATEMENT
+from reconstruction.storage import write_json
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",

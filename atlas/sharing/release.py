@@ -17,7 +17,6 @@ from atlas.sharing.audit import Audit
 from atlas.sharing.contents import (
     AUDIT,
     sha256_of,
-    write_json,
     write_manifest,
     write_participants,
     write_readme,
@@ -32,7 +31,7 @@ from atlas.sharing.settings import Settings
 from atlas.sharing.summary_share import prepare_summary
 from reconstruction import __version__
 from reconstruction.errors import InputError, Refused
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 
 SHARE = "share"
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from atlas.biomarkers.quantity import Quantity
 from atlas.motion import MotionSpace
-from atlas.sharing.contents import write_json
 from reconstruction.sequence import STATEMENT, FaceSequence
-from reconstruction.storage import write_atomically
+from reconstruction.storage import write_atomically, write_json
 
 DIGITS = 6  # significant ones
 _LEADING = {

@@ -1,12 +1,10 @@
 """A simulated cohort as a folder: participants.tsv, notes, and the recordings, as parameters or as videos."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from atlas.bids.derivative import write_description, write_json
+from atlas.bids.derivative import write_description
 from atlas.bids.names import recording_path
 from atlas.parallel import run_all
 from atlas.simulation.effects import REFERENCE_GROUP, Effects, load_effects
@@ -14,6 +12,7 @@ from atlas.simulation.people import Person, simulate_people
 from atlas.simulation.recording import IMAGE_SIZE, STIMULI, check_recording, simulate_recording
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, save, stem_of
+from reconstruction.storage import whole_folder, write_json
 from reconstruction.template import DEFAULT, load_template
 
 TRUTH = "truth"  # below the cohort, beside the people: the parameters the videos were made from
@@ -68,9 +67,7 @@ def simulate(
     days = range(1, sessions + 1) if sessions > 1 else (0,)
     persons = [person for day in days for person in simulate_people(people, planted, seed, head, day)]
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    writing = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with whole_folder(out) as writing:
         jobs = [(writing, p, s, seconds, fps, seed, template, video) for p in persons for s in stimuli]
         run_all(
             write_recording, jobs, workers, (lambda done, of: progress("simulating", done, of)) if progress else None
@@ -78,13 +75,6 @@ def simulate(
         settings = {"people": people, "seconds": seconds, "fps": fps, "stimuli": stimuli, "seed": seed, "video": video}
         settings |= {"sessions": sessions} if sessions > 1 else {}
         _write_notes(writing, persons[:people], planted, settings)
-        writing.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        writing.rename(out)
-    except BaseException:
-        shutil.rmtree(writing, ignore_errors=True)
-        raise
     return out
 
 

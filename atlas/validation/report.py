@@ -1,16 +1,13 @@
 """What a validation leaves in its folder: figures for programs, a page for people, sheets for authors."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from atlas.aggregation import MIN_FRAMES
 from atlas.cohort import Cohort
 from atlas.reading import Reading
-from atlas.report import words
+from atlas.report.environment import page_environment
 from atlas.report.methods import Citations
 from atlas.report.people import participant_flow, table_one
 from atlas.report.pictures import figure_of
@@ -25,7 +22,7 @@ from atlas.validation.subgroups import FEW, LEAST
 from atlas.validation.tripod import tripod_sheet
 from atlas.validation.validation import Validation
 from reconstruction.sequence import STATEMENT
-from reconstruction.storage import write_atomically
+from reconstruction.storage import json_text, write_atomically
 from reconstruction.template import Template
 
 RESULTS, PEOPLE, REPORT, AUDIT, FIGURES = (
@@ -40,7 +37,7 @@ def write_audit(out: Path, audit: Audit) -> None:
         (out / name).unlink(missing_ok=True)
     for picture in (out / FIGURES).glob("*.[ps][nv]g"):
         picture.unlink()
-    write_atomically(out / AUDIT, _json(audit.to_json()).encode())
+    write_atomically(out / AUDIT, json_text(audit.to_json()).encode())
 
 
 def write_validation(
@@ -84,36 +81,17 @@ def write_validation(
         "versions": versions(),
         "hashes": hashes(template, template.sha256, reading.people, None),
     }  # fmt: skip
-    environment = _environment()
+    environment = page_environment("atlas.validation")
     texts = {REPORT: environment.get_template("validation.html.jinja").render(context, cite=Citations())}
     for sheet in sheets:
         texts[f"{sheet.name}.md"] = as_markdown(sheet, found)
         texts[f"{sheet.name}.html"] = environment.get_template("sheet.html.jinja").render(
             shared, sheet=sheet, about=about(found)
         )
-    texts[PEOPLE] = _json({**found.people_json(), "notes": [*cohort.warnings, *reading.notes]})
-    texts[RESULTS] = _json(found.to_json())
+    texts[PEOPLE] = json_text({**found.people_json(), "notes": [*cohort.warnings, *reading.notes]})
+    texts[RESULTS] = json_text(found.to_json())
     for name, contents in drawn.items():
         for suffix, content in zip((".png", ".svg"), contents, strict=True):
             write_atomically(out / FIGURES / f"{name}{suffix}", content)
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
-
-
-def _environment() -> Environment:
-    """Templates of this package, and the style sheet and parts of the atlas's report."""
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("atlas.validation", "templates"), PackageLoader("atlas.report", "templates")]
-        ),
-        autoescape=select_autoescape(("html", "jinja"), default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= words.FILTERS
-    return environment
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
