@@ -16,6 +16,7 @@ from reconstruction.image_features import crop, image_features
 from reconstruction.landmarks import Detection, Detector
 from reconstruction.motion import ANGLES, angles, motion_to_pose
 from reconstruction.rendering import Renderer, in_camera, linear_to_srgb, srgb_to_linear, vertex_normals
+from reconstruction.residual_shape import with_residual_shape
 from reconstruction.subdivision import split
 from reconstruction.template import Template
 
@@ -77,7 +78,7 @@ class Photographer:
         self._beard = self._line(marks[2:15], marks[[48, 49, 50, 52, 53, 54]])
         self._eyes = marks[36:42].mean(0), marks[42:48].mean(0)
         self.renderer = Renderer(size, size)
-        self._model = FaceModel(template)
+        self._model = FaceModel(with_residual_shape(template))
 
     def subdivide(self, field: np.ndarray) -> np.ndarray:
         """A per-vertex field on the mesh that is drawn: every triangle split in four, unless they are small already."""
@@ -127,10 +128,10 @@ class Photographer:
 
     def person(self, motion: Motion, frames: int, rng: np.random.Generator) -> "Person":
         """A random person who does `motion`, such as `random_motion`."""
-        shape = rng.normal(size=self.template.n_shape).clip(-3, 3)
+        shape = rng.normal(size=self._model.sizes[0]).clip(-3, 3)
         moves = motion(self.template, frames, rng)
         vertices = pose_people(self.template, np.tile(shape, (frames, 1)), moves, self._model)
-        return Person(shape, moves, vertices, self.appearance(rng))
+        return Person(shape[: self.template.n_shape], moves, vertices, self.appearance(rng))
 
     def _blotches(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Reddened, darker and lighter patches of skin: shares (V',) and what is added to the colour (3,)."""
