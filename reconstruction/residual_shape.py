@@ -24,7 +24,7 @@ def with_residual_shape(template: Template, seed: int = 0) -> Template:
     rng, v, skin = np.random.default_rng(seed), template.v_template.astype(float), template.skin
     face = skin & on_face(template, v) & (v[:, 2] > np.median(v[skin, 2]))
     places = v[rng.choice(np.flatnonzero(face), BUMPS)]
-    size = np.exp(rng.uniform(*np.log(SIZES), BUMPS))
+    size = np.exp(rng.uniform(np.log(SIZES[0]), np.log(SIZES[1]), BUMPS))
     height = np.exp(-0.5 * ((v[:, None] - places) ** 2).sum(2) / size**2)
     bumps = height[:, None] * rng.normal(size=(3, BUMPS))
     bumps *= RMS / np.sqrt((bumps[face] ** 2).sum((1, 2)).mean())
