@@ -10,9 +10,10 @@ frame. `fitting` inverts this for a whole recording. `motion` is the expressions
 `motion`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from reconstruction.storage import read_arrays, take, write_arrays
 from reconstruction.template import SUFFIX as TEMPLATE_SUFFIX
 from reconstruction.template import Template
 
-KIND, VERSION = "face-calibration", 2  # 1 had no `measured` and no features of the image
+KIND, VERSION = "face-calibration", 3  # 1 had no `measured` and no features of the image, 2 no `twice`
 SUFFIX = ".calibration.safetensors"
 
 
@@ -48,6 +49,8 @@ class Calibration:
     shape_reliability : (S,) correlation over people left out
     measured : how the whole path recovers motion from films of people it has not seen; None where no film was tried
     template_sha256 : the template it belongs to
+    twice : those of `LOOKED` that hold where the image is looked at twice, as in quality full; none in older files
+    looks : how often the image is looked at, see `image_features`
     bounded : how many entries of motion, the first ones, lie in 0..1
     provenance : detector, network of the features, people, frames and seed it was learnt from
     """
@@ -73,9 +76,22 @@ class Calibration:
     template_sha256: str
     bounded: int
     provenance: dict
+    twice: dict[str, np.ndarray] = field(default_factory=dict)
+    looks: int = 1
+
+    def at(self, quality: str) -> "Calibration":
+        """What holds for a recording reconstructed in `quality`: ``full`` looks twice, where that was learnt."""
+        learnt: dict[str, Any] = {**self.twice}
+        return replace(self, **learnt, twice={}, looks=2) if quality == "full" and learnt else self
 
 
-_OTHERS = ("measured", "template_sha256", "bounded", "provenance")
+# what depends on the features of the image
+LOOKED = (
+    "feature_mean", "shape_effect", "motion_effect", "pose_effect", "between", "within", "reliability", "slope",
+    "shape_reliability",
+)  # fmt: skip
+_TWICE = {name: f"twice/{name}" for name in LOOKED}
+_OTHERS = ("measured", "template_sha256", "bounded", "provenance", "twice", "looks")
 _ARRAYS = tuple(f.name for f in fields(Calibration) if f.name not in _OTHERS)
 _MEASURED = {f.name: f"measured/{f.name}" for f in fields(Reliability)}
 # large and smooth: half precision loses nothing that matters, and halves the file
@@ -125,13 +141,18 @@ def load_calibration(
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:
         raise InputError(f"expected {missing[0]!r} in the calibration, but it is missing; calibrate the template anew.")
-    values = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
+    values: dict[str, Any] = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
     return Calibration(
         **values,
         measured=_measured(arrays, values["motion_mean"].size, path),
         template_sha256=template.sha256,
         bounded=template.n_bounded,
         provenance=header["provenance"],
+        twice={
+            name: take(arrays, stored, values[name].shape, path or "the calibration").astype(np.float64)
+            for name, stored in _TWICE.items()
+            if any(other in arrays for other in _TWICE.values())
+        },
     )
 
 
@@ -159,6 +180,7 @@ def save_calibration(calibration: Calibration, path: str | Path) -> None:
     """Write a calibration file."""
     precision = {name: np.float16 if name in _COARSE else np.float32 for name in _ARRAYS}
     arrays = {name: np.asarray(getattr(calibration, name), precision[name]) for name in _ARRAYS}
+    arrays |= {_TWICE[name]: np.asarray(array, np.float32) for name, array in calibration.twice.items()}
     if calibration.measured is not None:
         kinds = {name: np.uint16 if name == "person" else np.float16 for name in _MEASURED}
         arrays |= {

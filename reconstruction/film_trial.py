@@ -8,6 +8,7 @@ from reconstruction.appearance import follow_skin
 from reconstruction.calibration import Calibration
 from reconstruction.films import Film
 from reconstruction.fitting import fit_points, to_tracks
+from reconstruction.image_features import image_features
 from reconstruction.motion import pose_to_motion
 from reconstruction.reliability import RATE, Reliability
 from reconstruction.template import Template
@@ -26,12 +27,17 @@ def try_films(template: Template, calibration: Calibration, films: Iterable[Film
             continue
         time_s = np.arange(len(film.points)) / RATE
         size = (film.greys[0].shape[1], film.greys[0].shape[0])
-        fit = fit_points(
-            template, calibration, film.points, film.features[film.found], film.found, np.ones(len(time_s)), RATE, size
-        )
-        curves = [to_tracks(template, stage, time_s, RATE) for stage in (fit, follow_skin(film, template, fit))]
-        fast, full = (pose_to_motion(template, c.expression, c.pose)[fit.frames] for c in curves)
-        parts.append(Reliability(film.motion[fit.frames], fast, full, np.full(len(fit.frames), person)))
+        once, twice = (
+            fit_points(
+                template, c, film.points, image_features(film.crops[film.found], looks=c.looks), film.found,
+                np.ones(len(time_s)), RATE, size,
+            )
+            for c in (calibration, calibration.at("full"))
+        )  # fmt: skip
+        curves = [to_tracks(template, stage, time_s, RATE) for stage in (once, follow_skin(film, template, twice))]
+        both = np.intersect1d(once.frames, twice.frames)
+        fast, full = (pose_to_motion(template, c.expression, c.pose)[both] for c in curves)
+        parts.append(Reliability(film.motion[both], fast, full, np.full(len(both), person)))
     if not parts:
         none = np.zeros((0, len(calibration.motion_mean)))
         return Reliability(none, none, none, np.zeros(0, int))

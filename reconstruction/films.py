@@ -8,7 +8,7 @@ import numpy as np
 
 from reconstruction.camera import FACING
 from reconstruction.detectors import BUNDLED, DetectorChoice
-from reconstruction.image_features import SIDE, crop, image_features
+from reconstruction.image_features import SIDE, crop
 from reconstruction.photographer import Photographer, look_twice, random_camera, random_motion
 from reconstruction.template import Template
 
@@ -19,14 +19,14 @@ BUMPS = 3  # movements that one film passes through
 class Film:
     """One person in T frames, with the truth; iterated as a `Video` is, ``(index, time_s, grey)``, a frame a second.
 
-    greys : T pictures (H, W) uint8; points : (T, 478, 3) pixels, and features : (T, F) of the image, zero where not
-        `found` (T,) bool
+    greys : T pictures (H, W) uint8; points : (T, 478, 3) pixels, and crops : (T, SIDE, SIDE) uint8, see
+        `image_features`, zero where not `found` (T,) bool
     shape : (S,); motion : (T, M); camera_matrix : (3, 3) pixels; camera_from_head : (T, 4, 4) metres
     """
 
     greys: list[np.ndarray]
     points: np.ndarray
-    features: np.ndarray
+    crops: np.ndarray
     found: np.ndarray
     shape: np.ndarray
     motion: np.ndarray
@@ -59,8 +59,7 @@ def film_people(
                 if faces:
                     points[t], crops[t] = faces[0].points, crop(picture, faces[0].points)
                 greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-            features = image_features(crops)
-            yield Film(greys, points, features, found, person.shape, person.motion, camera_matrix, poses)
+            yield Film(greys, points, crops, found, person.shape, person.motion, camera_matrix, poses)
 
 
 def moving(template: Template, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -24,7 +24,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from reconstruction.disk_rows import DiskRows
 from reconstruction.storage import read_arrays
 
-KIND, VERSION = "face-image-features", 1
+KIND, VERSION = "face-image-features", 2  # 1 had no `mirror`
 FILE = "image-features.safetensors"
 SIDE = 96  # pixels of the crop
 SPAN = 1.95  # side of the crop, in distances of the outer eye corners
@@ -70,7 +70,10 @@ class FeatureNet(nn.Module):
 
     widths : channels of the stages, each of which halves the picture
     blocks : residual blocks that follow each stage after the first
+    mirror : (outputs, outputs), times which what it says of a face is said of its mirror image
     """
+
+    mirror: Tensor
 
     def __init__(self, outputs: int, widths: Sequence[int], blocks: Sequence[int], hidden: int):
         super().__init__()
@@ -83,6 +86,7 @@ class FeatureNet(nn.Module):
         layers += [nn.Conv2d(widths[-1], 32, 1, bias=False), *_norm(32), nn.Flatten()]
         self.seeing = nn.Sequential(*layers)
         self.saying = nn.Sequential(nn.Linear(32 * side**2, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
+        self.register_buffer("mirror", torch.eye(outputs))
 
     def forward(self, crops: Tensor) -> Tensor:
         middle = crops[:, :, SIDE // 5 : -SIDE // 5, SIDE // 5 : -SIDE // 5]
@@ -149,14 +153,21 @@ def _file() -> Traversable:
     return resources.files("templates").joinpath(FILE)
 
 
-def image_features(crops: np.ndarray | DiskRows, frames: np.ndarray | None = None) -> np.ndarray:
-    """(U, F) float32 of crops (T, SIDE, SIDE) uint8, in memory or on disk; frames : (U,) which, all unless given."""
+def image_features(crops: np.ndarray | DiskRows, frames: np.ndarray | None = None, looks: int = 1) -> np.ndarray:
+    """(U, F) float32 of crops (T, SIDE, SIDE) uint8, in memory or on disk.
+
+    frames : (U,) which, all unless given
+    looks : 2 to look at the mirror image, too, and take the mean of both, which errs less and takes twice the time
+    """
     network, used = _network(), np.arange(len(crops)) if frames is None else frames
     # filled piece by piece: pieces kept for later would lie between the network's large temporary arrays, and memory
     # would grow with the recording
     out = np.empty((len(used), cast(nn.Linear, network.saying[-1]).out_features), np.float32)
     with torch.no_grad():
         for i in range(0, len(used), AT_ONCE):
-            part = crops[used[i : i + AT_ONCE]]
-            out[i : i + AT_ONCE] = network(torch.from_numpy(part).float()[:, None]).numpy()
+            part = torch.from_numpy(crops[used[i : i + AT_ONCE]]).float()[:, None]
+            said = network(part)
+            if looks == 2:
+                said = (said + network(part.flip(3)) @ network.mirror) / 2
+            out[i : i + AT_ONCE] = said.numpy()
     return out

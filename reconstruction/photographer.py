@@ -1,7 +1,7 @@
 """Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import cv2
@@ -266,13 +266,15 @@ def random_camera(
 class Renders:
     """Detections with the truth: N frames of known people.
 
-    points : (N, 478, 3) pixels; features : (N, F) of the image, see `image_features`
+    points : (N, 478, 3) pixels; features, features_twice : (N, F) of the image looked at once and twice, see
+        `image_features`
     shape : (N, S); motion : (N, M); person : (N,)
     camera_matrix : (N, 3, 3) pixels; camera_from_head : (N, 4, 4) metres
     """
 
     points: np.ndarray
     features: np.ndarray
+    features_twice: np.ndarray
     shape: np.ndarray
     motion: np.ndarray
     person: np.ndarray
@@ -282,6 +284,10 @@ class Renders:
     def of(self, use: np.ndarray) -> "Renders":
         """The frames that `use` (N,) bool selects."""
         return Renders(*(getattr(self, f.name)[use] for f in fields(self)))
+
+    def looked_at_twice(self) -> "Renders":
+        """The same with the features of an image looked at twice as its features."""
+        return replace(self, features=self.features_twice)
 
     @staticmethod
     def join(parts: "list[Renders]") -> "Renders":
@@ -326,9 +332,10 @@ def render_people(
                 )
                 faces = look_twice(finder, picture)
                 if faces:
-                    features = image_features(crop(picture, faces[0].points)[None])[0]
+                    seen = crop(picture, faces[0].points)[None]
+                    features = (image_features(seen, looks=looks)[0] for looks in (1, 2))
                     truth = (person.shape, person.motion[t], number, camera_matrix, poses[t])
-                    found.append((faces[0].points, features, *truth))
+                    found.append((faces[0].points, *features, *truth))
     if not found:
         raise InputError(
             f"expected faces in renders of template {template.name}, but the landmark detector found none in "

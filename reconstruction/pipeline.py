@@ -46,7 +46,7 @@ def reconstruct(
     fps : ``native`` or frames per second to take
     face : the largest unless given, else the n-th from the left, from 1; see `Tracks.choose`
     focal_px, fov_deg : focal length in pixels, or horizontal field of view in degrees; estimated where neither is given
-    quality : ``full``, or ``fast`` to stop after the landmarks, without the stage that follows the skin
+    quality : ``full``, or ``fast`` to look at each face once and stop before the stage that follows the skin
     seed : recorded; nothing in this path is random today
     simulated : the recording shows nobody who exists
     scratch : folder for temporary files without a name, 6 kB a frame and face; the system's unless given
@@ -64,7 +64,7 @@ def reconstruct(
     source = open_video(video, fps)
     camera_matrix = given_camera_matrix(*source.size, focal_px, fov_deg)
     model = template if isinstance(template, Template) else load_template(template)
-    calibrated = calibration or load_calibration(model)
+    calibrated = (calibration or load_calibration(model)).at(quality)
     detector.check(calibrated.provenance, model.name)
 
     def report(stage: str) -> Callable[[int, int], None]:
@@ -86,7 +86,8 @@ def reconstruct(
             )
         report("fitting")(0, 1)
         used = np.flatnonzero(valid)
-        features = image_features(person.crops, used) if len(calibrated.feature_mean) else np.zeros((len(used), 0))
+        looked = len(calibrated.feature_mean) > 0
+        features = image_features(person.crops, used, calibrated.looks) if looked else np.zeros((len(used), 0))
         fit = fit_points(
             model, calibrated, person.points, features, valid, weight, source.frame_rate, source.size, camera_matrix
         )

@@ -10,6 +10,7 @@ from reconstruction.calibration import Calibration
 from reconstruction.camera import project
 from reconstruction.films import Film
 from reconstruction.fitting import fit_points
+from reconstruction.image_features import image_features
 from reconstruction.template import Template
 from reconstruction.texture import COLUMNS, ROWS
 
@@ -43,9 +44,10 @@ def skin_sd(distances: np.ndarray) -> np.ndarray:
 def _apart(template: Template, calibration: Calibration, film: Film) -> np.ndarray:
     """Distance (T, ROWS * COLUMNS), metres at the head's depth, NaN where it is not seen, once the mesh lies well."""
     height, width = film.greys[0].shape
+    full = calibration.at("full")
     fit = fit_points(
-        template, calibration, film.points, film.features[film.found], film.found, np.ones(len(film.points)), RATE,
-        (width, height),
+        template, full, film.points, image_features(film.crops[film.found], looks=full.looks), film.found,
+        np.ones(len(film.points)), RATE, (width, height),
     )  # fmt: skip
     greys = [film.greys[i] for i in fit.frames]
     follower = Follower(template, fit)

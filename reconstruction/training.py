@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reconstruction.calibration import Calibration, align, pose_features
+from reconstruction.calibration import LOOKED, Calibration, align, pose_features
 from reconstruction.camera import project
 from reconstruction.detectors import BUNDLED, DetectorChoice
 from reconstruction.face_model import FaceModel
@@ -109,6 +109,12 @@ def _try(
 
 
 def learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
+    """The model from all people, for an image looked at once and twice."""
+    once, twice = (_learn_and_judge(template, seen, provenance) for seen in (renders, renders.looked_at_twice()))
+    return replace(once, twice={name: getattr(twice, name) for name in LOOKED})
+
+
+def _learn_and_judge(template: Template, renders: Renders, provenance: dict) -> Calibration:
     """The model from all people; reliability from a trial without the last fifth of the people, on that fifth."""
     people = np.unique(renders.person)
     held = np.isin(renders.person, people[-max(1, len(people) // 5) :])

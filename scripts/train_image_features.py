@@ -158,6 +158,7 @@ def learn(
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)
     network = (start or FeatureNet(len(sd), WIDTHS, BLOCKS, HIDDEN)).to(memory_format=torch.channels_last)
+    network.mirror.copy_(sd[:, None] * mirror / sd)
     teacher = copy.deepcopy(network).eval() if start else None
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.15)

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from reconstruction.calibration import align, load_calibration, pose_features, save_calibration
+from reconstruction.calibration import LOOKED, align, load_calibration, pose_features, save_calibration
 from reconstruction.camera import FACING, rotation_from_axis_angle
 from reconstruction.errors import InputError
 from reconstruction.motion import motion_names
@@ -42,10 +42,35 @@ def test_saved_and_loaded_it_is_the_same_and_the_bytes_are(template, ideal_calib
     again = load_calibration(template, paths[0])
     assert again.provenance == ideal_calibration.provenance
     for f in fields(again):
-        if f.name not in ("template_sha256", "provenance", "measured"):
+        if f.name not in ("template_sha256", "provenance", "measured", "twice"):
             before = getattr(ideal_calibration, f.name)
             tolerance = 1e-3 if f.name == "basis" else 1e-6
             np.testing.assert_allclose(getattr(again, f.name), before, atol=tolerance * np.abs(before).max(initial=0))
+
+
+def test_full_looks_twice_where_that_was_learnt(template, ideal_calibration, tmp_path):
+    assert ideal_calibration.at("full") is ideal_calibration, "files before version 3"
+    twice = {name: 2 * getattr(ideal_calibration, name) for name in LOOKED}
+    path = tmp_path / "a.calibration.safetensors"
+    save_calibration(replace(ideal_calibration, twice=twice), path)
+    again = load_calibration(template, path)
+    assert again.at("fast") is again
+    full = again.at("full")
+    assert (again.looks, full.looks) == (1, 2)
+    assert full.at("full") is full
+    np.testing.assert_allclose(full.between, 2 * again.between)
+    np.testing.assert_array_equal(full.basis, again.basis)
+    arrays, header = read_arrays(path, "face-calibration", 3)
+    arrays["twice/within"] = arrays["twice/within"][:-1]
+    write_arrays(path, "face-calibration", 3, arrays, {k: header[k] for k in ("template_sha256", "provenance")})
+    with pytest.raises(InputError, match="twice/within"):
+        load_calibration(template, path)
+
+
+def test_what_the_embedded_one_learnt_of_two_looks_errs_less(template):
+    calibration = load_calibration(template)
+    once, twice = calibration.reliability, calibration.at("full").reliability
+    assert np.mean(twice) > np.mean(once)
 
 
 def test_what_films_told_is_kept(template, ideal_calibration, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from reconstruction.calibration import load_calibration, save_calibration
 from reconstruction.errors import InputError
+from reconstruction.films import film_people
 from reconstruction.image_features import SIDE, crop, image_features, network_name
 from reconstruction.motion import motion_names
 from reconstruction.photographer import render_people
@@ -62,6 +63,21 @@ def test_features_are_the_same_alone_and_together_and_in_other_light():
     np.testing.assert_allclose(image_features(crops, np.array([3, 39])), together[[3, 39]], atol=1e-4)
     brighter = (crops.astype(float) * 1.3 + 10).clip(0, 255).astype(np.uint8)
     assert np.corrcoef(image_features(brighter).ravel(), together.ravel())[0, 1] > 0.95
+
+
+def test_two_looks_tell_of_a_mirror_image_what_a_mirror_does_to_one_and_err_less(template):
+    film = next(film_people(template, people=1, frames=40, seed=78))
+    crops, names = film.crops[film.found], motion_names(template)
+    straight, flipped = (image_features(np.ascontiguousarray(c), looks=2) for c in (crops, crops[:, :, ::-1]))
+    for name, there in (("eyeBlinkLeft", "eyeBlinkRight"), ("mouthLeft", "mouthRight"), ("jaw_x", "jaw_x")):
+        i, j = template.n_shape + names.index(name), template.n_shape + names.index(there)
+        np.testing.assert_allclose(flipped[:, i], straight[:, j], atol=0.02)
+    renders = render_people(template, people=12, frames=5, seed=79)
+    r = [
+        np.mean([np.corrcoef(x[:, template.n_shape + i], renders.motion[:, i])[0, 1] for i in range(len(names))])
+        for x in (renders.features, renders.features_twice)
+    ]
+    assert r[1] > r[0]
 
 
 def test_features_tell_open_mouths_and_closed_eyes(template):
