@@ -47,8 +47,9 @@ def share(
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Columns of participants.tsv beside group: 'sex,age', or 'none'; ages leave in bands.",
-            show_default="none at summary, sex,age at motion and full",
+            help="What leaves beside the group: of 'sex,age,interval', or 'none'; ages leave in bands, of dates the "
+            "days between a person's sessions, rounded.",
+            show_default="none at summary, all at motion and full",
         ),
     ] = None,
     min_people: Annotated[
