@@ -108,8 +108,8 @@ def plan_removal(person: str, cohort: Path, atlases: Sequence[Path] = ()) -> Rem
     notes += [f"{p} names them, and is left as it is" for place in places for p in place.mentions]
     if (cohort / LEDGER).is_file():
         notes.append(
-            f"{LEDGER} keeps salted hashes of who was in released averages, so that none to come can be subtracted from "
-            "them: the next is refused where it lacks them alone"
+            f"{LEDGER} keeps salted hashes of who was in released averages, so that no later one can be subtracted "
+            "from them: the next is refused where it lacks them alone"
         )
     shares = sum(entry.action == "share" for entry in read_log(cohort).entries)
     return Removal(person, places[0], tuple(places[1:]), rebuild, shares, tuple(notes))

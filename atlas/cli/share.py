@@ -152,8 +152,8 @@ def told(audit: "Audit") -> list[str]:
         )
         if cost["correlation"] < LITTLE:
             lines.append(
-                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}), fewer "
-                "fields or more people"
+                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}; chance "
+                f"alone names {1 / best.candidates:.1%}), fewer fields or more people"
             )
     lines.append(
         f"re-identified: {best.top1:.1%} of {best.candidates} people by the best of {len(audit.results)} attacks "
