@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from atlas.groups import LEAST_PEOPLE, check_groups
 from atlas.participants import MISSING, age_of, declared_simulated, read_participants, sex_of
 from atlas.phenotype import read_phenotype, session_label
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, why_left_out
 from reconstruction.sequence import KIND, SUFFIX, SUFFIXES, FaceSequence, save, stem_of
 from reconstruction.storage import HEADER
 
@@ -132,7 +132,7 @@ def load_cohort(
 
     parameters : folder ``sub-<id>/[ses-<label>/]<stem>.face.safetensors`` of already reconstructed videos, searched
         where a video has no parameter file beside it
-    least : people who are not simulated that a group needs, if it has any
+    least : people who are not simulated that a group needs, if it has any; 0 where one group is enough as well
     quality : of reconstruction; what lies in `parameters` and names another one stays a video; None for any
     session : only recordings and scores of this session, ``1`` or ``ses-1``; None for all
 
@@ -224,7 +224,7 @@ def reconstruct_videos(
             done[recording.path] = save(sequence, target)
         except InputError as error:
             done[recording.path] = None
-            warnings.append(f"{recording.path.name} was left out: {error}")
+            warnings.append(why_left_out(recording.path, error))
     people = []
     for person in cohort.people:
         kept = tuple(replace(r, path=path) for r in person.recordings if (path := done.get(r.path, r.path)) is not None)

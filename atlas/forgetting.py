@@ -20,6 +20,7 @@ from atlas.atlas import KIND, VERSION
 from atlas.atlas_file import FILE as ATLAS_FILE
 from atlas.custody import LOG, read_log, record
 from atlas.participants import whole_id
+from atlas.sharing.ledger import NAME as LEDGER
 from reconstruction.errors import InputError
 from reconstruction.sequence import SUFFIXES, load
 from reconstruction.storage import read_arrays, write_atomically
@@ -105,6 +106,11 @@ def plan_removal(person: str, cohort: Path, atlases: Sequence[Path] = ()) -> Rem
         )
     notes += [f"{p.name} is a link: it is removed, what it points to is not" for place in places for p in place.links]
     notes += [f"{p} names them, and is left as it is" for place in places for p in place.mentions]
+    if (cohort / LEDGER).is_file():
+        notes.append(
+            f"{LEDGER} keeps salted hashes of who was in released averages, so that no later one can be subtracted "
+            "from them: the next is refused where it lacks them alone"
+        )
     shares = sum(entry.action == "share" for entry in read_log(cohort).entries)
     return Removal(person, places[0], tuple(places[1:]), rebuild, shares, tuple(notes))
 

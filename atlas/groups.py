@@ -21,7 +21,10 @@ class HasGroup(Protocol):
 
 
 def check_groups(people: Sequence[HasGroup], least: int = LEAST_PEOPLE) -> None:
-    """Raise InputError unless there are two or more groups of two or more people, of whom nobody or `least` exist."""
+    """Raise InputError unless there are two or more groups of two or more people, of whom nobody or `least` exist.
+
+    least : 0 where nothing is averaged or compared: then one group is enough
+    """
     counts = Counter(person.group for person in people)
     small = [f"{group} ({n})" for group, n in sorted(counts.items()) if n < MIN_PEOPLE]
     if small:
@@ -38,9 +41,9 @@ def check_groups(people: Sequence[HasGroup], least: int = LEAST_PEOPLE) -> None:
             f"show them, but {', '.join(few)} has fewer; add people, merge groups, or, if they do not exist, say so in "
             "a column simulated of participants.tsv."
         )
-    if len(counts) < 2:
+    if len(counts) < (2 if least else 1):
         raise InputError(
-            "expected people of at least two groups, but found "
+            f"expected people of {'at least two groups' if least else 'a group'}, but found "
             f"{', '.join(sorted(counts)) or 'nobody with a recording'}; "
             "check the column group of participants.tsv and the sub-* folders."
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from atlas.participants import MISSING, read_table, whole_id
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, why_left_out
 
 FOLDER = "phenotype"
 SESSIONS = "sessions"  # sub-<id>_sessions.tsv, and what its columns are called after where a name is taken
@@ -40,7 +40,7 @@ def read_phenotype(
         try:
             _read(path, scores)
         except InputError as error:
-            warnings.append(f"{path.name} was left out: {str(error).replace(str(path), path.name)}")
+            warnings.append(why_left_out(path, error))
     names = [column for _, column in scores]
     out: dict[str, dict[str, str]] = {}
     for (measure, column), people in scores.items():

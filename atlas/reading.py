@@ -23,7 +23,7 @@ from atlas.cohort import Cohort, Participant, Recording
 from atlas.groups import LEAST_PEOPLE, check_groups
 from atlas.motion import MotionSpace
 from atlas.trajectories import Trajectory, TrajectorySums, course
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, why_left_out
 from reconstruction.sequence import FaceSequence, load
 from reconstruction.template import Template
 
@@ -132,7 +132,7 @@ def _load(person: Participant, recording: Recording, unused: list[UnusedRecordin
 def _unused(
     person: Participant, recording: Recording, error: InputError, sequence: FaceSequence | None = None
 ) -> UnusedRecording:
-    why = f"{recording.path.name} was left out: {error}"
+    why = why_left_out(recording.path, error)
     if sequence is None:
         return UnusedRecording(person.id, person.group, 0, 0, {}, why)
     used = int(sequence.valid.sum())

@@ -14,7 +14,7 @@ from atlas.biomarkers.tool_biomarkers import tool_biomarkers
 from atlas.biomarkers.tool_table import read_tool_table
 from atlas.cohort import stimulus_of
 from atlas.participants import MISSING, read_participants
-from reconstruction.errors import InputError
+from reconstruction.errors import InputError, why_left_out
 from reconstruction.sequence import SUFFIX, SUFFIXES, load, stem_of
 from reconstruction.template import Template, load_template
 
@@ -163,7 +163,7 @@ def measure_sources(
         except InputError as error:
             if not source.group:
                 raise
-            warnings.append(f"{source.path.name} was left out: {error}")
+            warnings.append(why_left_out(source.path, error))
             continue
         warnings += said
         tools.add(stage if source.is_table else ready.template.name if ready.template else "")

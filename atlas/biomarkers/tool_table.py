@@ -131,6 +131,11 @@ def _columns(path: Path) -> tuple[list[int], str]:
         )
     with path.open("rb") as file:
         first = file.readline(MOST_HEADER + 1)
+    if len(first) > MOST_HEADER:
+        raise InputError(
+            f"expected names of columns of at most {MOST_HEADER >> 10} KiB in {path}, but its first line is longer; "
+            "export it anew."
+        )
     try:
         names = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig")]), [])]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -170,6 +175,8 @@ def _numbers(path: Path, columns: list[int]) -> pd.DataFrame:
 def _one_face(frame: pd.DataFrame, path: Path, warnings: list[str]) -> pd.DataFrame:
     """The rows of the face that is seen in most frames."""
     counts = frame["face_id"].value_counts()
+    if counts.empty:
+        raise InputError(f"expected a number as face_id in {path}, but there is none; export it anew.")
     if len(counts) > 1:
         warnings.append(
             f"{path.name} shows {len(counts)} faces; the one seen longest was taken ({counts.iloc[0]} frames)"

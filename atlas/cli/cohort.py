@@ -123,4 +123,4 @@ def _show(found: "Inspection", everybody: bool) -> None:
             for finding in findings:
                 console.print(f"- {finding}")
     if not found.of("error"):
-        console.print("\nNothing stops a build." if found.findings else "\nNothing was found.")
+        console.print("\nNo errors." if found.findings else "\nNothing was found.")

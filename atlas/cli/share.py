@@ -47,8 +47,9 @@ def share(
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Columns of participants.tsv beside group: 'sex,age', or 'none'; ages leave in bands.",
-            show_default="none at summary, sex,age at motion and full",
+            help="What leaves beside the group: of 'sex,age,interval', or 'none'; ages leave in bands, of dates the "
+            "days between a person's sessions, rounded.",
+            show_default="none at summary, all at motion and full",
         ),
     ] = None,
     min_people: Annotated[
@@ -151,8 +152,8 @@ def told(audit: "Audit") -> list[str]:
         )
         if cost["correlation"] < LITTLE:
             lines.append(
-                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}), fewer "
-                "fields or more people"
+                f"note: little is left of the values; more leaves with a higher limit (now {audit.limit:.1%}; chance "
+                f"alone names {1 / best.candidates:.1%}), fewer fields or more people"
             )
     lines.append(
         f"re-identified: {best.top1:.1%} of {best.candidates} people by the best of {len(audit.results)} attacks "

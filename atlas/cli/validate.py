@@ -52,7 +52,7 @@ def validate(
     template: Annotated[
         str | None, typer.Option(help="Template name or file.", show_default="that of the parameters, or atlas-head")
     ] = None,
-    min_people: Annotated[int, typer.Option(help="People who are not simulated that every group needs.")] = 10,
+    min_people: Annotated[int, typer.Option(help="People who are not simulated that every group needs.", min=1)] = 10,
     quality: Quality = "full",
     seed: Annotated[int, typer.Option(help="The same seed gives the same results.", min=0)] = 0,
 ) -> None:

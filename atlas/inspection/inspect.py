@@ -81,8 +81,10 @@ def _group_sizes(
             real[row.group] += exist[row.person]
     if len(counts) < 2:
         what = f"There are people with recordings of {'one group only' if counts else 'no group'}"
-        remedy = "Check the column group, and that the folders are called as the people; an atlas needs two groups."
-        yield Finding("error", "too-few-groups", what, remedy, tuple(counts))
+        remedy = "An atlas needs two; a share or a table of biomarkers does not."
+        if not counts:
+            remedy = "Check the column group, and that the folders are called as the people."
+        yield Finding("warning" if counts else "error", "too-few-groups", what, remedy, tuple(counts))
     small = {g: n for g, n in counts.items() if n < MIN_PEOPLE or 0 < real[g] < LEAST_PEOPLE}
     if small:
         what = (

@@ -1,6 +1,6 @@
 """croissant.json: the share for machines, in MLCommons' Croissant 1.0 with the fields of its responsible-AI extension.
 
-Tables become record sets with a field for every column; parameter files are listed with their hashes.
+Tables of everybody become record sets with a field for every column; all files are listed with their hashes.
 """
 
 import csv
@@ -75,7 +75,7 @@ def write_croissant(folder: Path, audit: Audit, licence: str) -> None:
             "isLiveDataset": False,
             **_responsible(audit),
             "distribution": [_file(folder, path) for path in files],
-            "recordSet": [_records(path) for path in files if path.suffix == ".tsv"],
+            "recordSet": [_records(path) for path in files if path.suffix == ".tsv" and path.parent == folder],
         },
     )
 

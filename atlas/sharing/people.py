@@ -1,18 +1,20 @@
 """Who leaves with a share, under which name, and what participants.tsv may say of them.
 
-Only known columns leave: group, sex, age in bands, and that somebody is simulated. Pseudonyms are drawn at random, rows
-stand in their order, which is random too. Sex and age bands tell people apart by themselves: they are made as coarse as
-the audit's limit asks, and left out where fewer than `FEWEST_ALIKE` people of a group share them.
+Only known columns leave: group, sex, age in bands, and that somebody is simulated; of dates the days between a person's
+sessions. Pseudonyms are drawn at random, rows stand in their order, which is random too. Sex, age bands and intervals
+tell people apart by themselves: they are made as coarse as the audit's limit asks, and left out where fewer than
+`FEWEST_ALIKE` people of a group share them.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from atlas.cohort import Cohort, Participant, Recording
+from atlas.sharing.intervals import Days, best_step, days_between, in_steps, shared
 from reconstruction.errors import InputError
 
 CONSENT = "consent_share"  # column of participants.tsv
@@ -28,6 +30,7 @@ class SharedPerson:
     """source : in the cohort; nothing of it is written but through the other fields
     pseudonym : ``sub-`` and eight random letters
     group; sex : ``F`` or ``M``, or None; age : a band such as ``40-49``, or None
+    days : since the first session, in steps, by the sessions' names in the cohort; empty where they are not told
     """
 
     source: Participant
@@ -35,6 +38,7 @@ class SharedPerson:
     group: str
     sex: str | None
     age: str | None
+    days: Days = field(default_factory=dict)
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -47,24 +51,43 @@ class Chosen:
     left_out : {reason: people}
     columns : of participants.tsv that leave
     edges : years at which a new age band begins; none where ages do not leave
+    step : days that intervals between sessions are rounded to; 0 where they do not leave
+    days : everyone's intervals, so rounded, whether they leave or not
     """
 
     people: tuple[SharedPerson, ...]
     left_out: dict[str, int]
     columns: tuple[str, ...]
     edges: tuple[int, ...]
+    step: int = 0
+    days: tuple[Days, ...] = ()
 
     @property
     def simulated(self) -> bool:
         return all(person.source.simulated for person in self.people)
 
     @property
+    def dated(self) -> bool:
+        """Whether intervals between sessions leave."""
+        return any(person.days for person in self.people)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the audit says leaves of people beside their values."""
+        told = (f"participants: {name}" for name in self.columns[1:])
+        return (*told, *(("recording: days since the first session",) if self.dated else ()))
+
+    @property
     def possible(self) -> np.ndarray:
-        """(N, N) bool: whether what is told of person i holds for person j, whose sex and age an attacker knows."""
+        """(N, N) bool: whether what is told of person i holds for person j, of whom an attacker knows sex, age, and how
+        far apart the sessions were.
+        """
         sexes = [person.source.sex for person in self.people]
         bands = [age_band(person.source.age, self.edges) for person in self.people]
         told_sex, told_band = [person.sex for person in self.people], [person.age for person in self.people]
-        return _agree(told_sex, sexes) & _agree(told_band, bands)
+        apart = [_line(days) for days in self.days] or [None] * len(self.people)
+        told_apart = [_line(person.days) for person in self.people]
+        return _agree(told_sex, sexes) & _agree(told_band, bands) & _agree(told_apart, apart)
 
 
 def choose_people(
@@ -78,8 +101,8 @@ def choose_people(
     """Who leaves. Where participants.tsv has the column `CONSENT`, nobody leaves who says no there.
 
     consent_needed : nobody leaves who does not say yes there
-    columns : of sex and age that may leave
-    most_told : share of people that sex and age band alone may single out; None for ten-year bands as they are
+    columns : of sex, age and interval that may leave
+    most_told : share of people that these alone may single out; None for ten-year bands as they are
 
     Raises
     ------
@@ -111,12 +134,20 @@ def choose_people(
     names = _pseudonyms(len(agreed), {person.id for person in cohort.people}, rng)
     drawn = sorted(zip(names, agreed, strict=True), key=lambda pair: pair[0])
     unnamed = [SharedPerson(p, name, p.group, None, None) for name, p in drawn]
-    for sexes, edges in _ways(unnamed, columns):
+    days = [days_between(cohort.folder, p.source) for p in unnamed] if "interval" in columns else []
+    groups = [p.group for p in unnamed]
+    for sexes, edges, intervals in _ways(unnamed, columns, any(days)):
         people = _told(unnamed, sexes, edges)
+        step, apart = 0, tuple[Days, ...]()
+        if intervals:
+            step = best_step(groups, days, FEWEST_ALIKE)
+            apart = tuple(in_steps(d, step) for d in days)
+            alike = shared(groups, apart, FEWEST_ALIKE)
+            people = tuple(replace(p, days=d) if a else p for p, d, a in zip(people, apart, alike, strict=True))
         told = ["participant_id", "group", *(c for c in ("sex", "age") if any(getattr(p, c) for p in people))]
         if any(person.source.simulated for person in people):
             told.append("simulated")
-        chosen = Chosen(people, {why: n for why, n in left_out.items() if n}, tuple(told), edges)
+        chosen = Chosen(people, {why: n for why, n in left_out.items() if n}, tuple(told), edges, step, apart)
         if most_told is None or (1 / chosen.possible.sum(1)).mean() <= most_told:
             break
     return chosen
@@ -132,13 +163,21 @@ def age_band(age: float | None, edges: Sequence[int]) -> str | None:
     return f"{edges[-1]} or over" if number == len(edges) else f"{edges[number - 1]}-{edges[number] - 1}"
 
 
-def _ways(people: Sequence[SharedPerson], columns: Sequence[str]) -> list[tuple[bool, tuple[int, ...]]]:
-    """Whether sexes are told, and the edges of age bands, from fine to coarse."""
+def _ways(
+    people: Sequence[SharedPerson], columns: Sequence[str], dated: bool
+) -> list[tuple[bool, tuple[int, ...], bool]]:
+    """Whether sexes are told, the edges of age bands, and whether intervals are told, from fine to coarse."""
     known = [person.source.age for person in people if person.source.age is not None]
     ages: list[tuple[int, ...]] = []
     if "age" in columns and known:
         ages = [_TEN, _TWENTY, (int(10 * round(float(np.median(known)) / 10)),)]
-    return [("sex" in columns, edges) for edges in (*ages, ())] + [(False, ())]
+    ways = [("sex" in columns, edges, False) for edges in (*ages, ())] + [(False, (), False)]
+    return [(*ways[0][:2], True), *ways] if dated else ways
+
+
+def _line(days: Days) -> str | None:
+    """Intervals as one text that can be compared; None where there are none."""
+    return " ".join(str(n) for n in sorted(days.values())) or None
 
 
 def _told(people: Sequence[SharedPerson], sexes: bool, edges: Sequence[int]) -> tuple[SharedPerson, ...]:

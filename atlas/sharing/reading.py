@@ -29,7 +29,7 @@ _STIMULUS = re.compile(r"[A-Za-z]{1,20}[0-9]{0,2}")  # a word; no date fits
 @dataclass(frozen=True)
 class SharedRecording:
     """path : in the cohort; person, stimulus : numbers; session, run : as they are told, from 1
-    place : in the share, named after BIDS
+    place : in the share, named after BIDS; days : since the person's first session, None where it is not told
     """
 
     path: Path
@@ -38,6 +38,7 @@ class SharedRecording:
     session: int
     run: int
     place: Path = Path()
+    days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def plan(chosen: Chosen) -> Plan:
             session = 1 + sessions.index(recording.session or "")
             runs[session, stimulus] += 1
             run = runs[session, stimulus]
-            out.append(SharedRecording(recording.path, number, stimuli.index(stimulus), session, run))
+            days = person.days.get(recording.session or "")
+            out.append(SharedRecording(recording.path, number, stimuli.index(stimulus), session, run, days=days))
     if not out:
         raise InputError(
             "expected recordings of stimuli that several people have, named by a word as in task-anger, but found "

@@ -12,14 +12,14 @@ from reconstruction.errors import InputError
 
 MOST_REIDENTIFIED = 0.05  # of people, at the level summary, unless another limit is given
 UNSTATED = "not stated; ask who gave this to you"
-COLUMNS = ("sex", "age")
+COLUMNS = ("sex", "age", "interval")
 
 
 @dataclass(frozen=True)
 class Settings:
     """level : one of `LEVELS`
     limit : of the share of people re-identified; None for 5 % at the level summary and none at motion and full
-    columns : of participants.tsv beside group that leave; None for none at summary, sex and age elsewhere
+    columns : of `COLUMNS`, what leaves beside the group; None for none at summary and all at motion and full
     fields : name of a set of `atlas.sharing.field_sets`, or names of biomarkers; None to let the audit choose
     epsilon, delta : of differential privacy, at the level group; earlier, ledger : see `atlas.sharing.ledger`
     least : people an average rests on
@@ -64,7 +64,7 @@ class Settings:
         unknown = [name for name in self.columns or () if name not in COLUMNS]
         if unknown:
             raise InputError(
-                f"expected --columns of {' and '.join(COLUMNS)}, got {', '.join(unknown)}: nothing else of "
+                f"expected --columns of {', '.join(COLUMNS)}, got {', '.join(unknown)}: nothing else of "
                 "participants.tsv leaves; leave it out."
             )
         group_only = {"--epsilon": self.epsilon, "--earlier": self.earlier, "--ledger": self.ledger}
@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """Columns of participants.tsv that leave beside group."""
+        """What leaves of everybody beside the group."""
         if self.columns is not None:
             return self.columns
         return COLUMNS if self.level in ("motion", "full") else ()

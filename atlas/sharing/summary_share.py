@@ -18,7 +18,7 @@ from atlas.sharing.prepared import Prepared, Progress
 from atlas.sharing.reading import Plan, Read, plan, read_recordings, summary_quantities
 from atlas.sharing.settings import Settings
 from atlas.sharing.summary import CLIP, Cost, Scale, blurred, correlated_noise, cost
-from atlas.sharing.tables import described, write_table
+from atlas.sharing.tables import DAYS, days_column, described, write_table
 from reconstruction.errors import InputError
 
 TABLE = "recordings.tsv"
@@ -78,7 +78,7 @@ def prepare_summary(
         tuple(every[c] for c in columns), values, noise_sd, narrow,
         cost(values, rows.values[:, columns], narrow, rows.stimulus),
     )  # fmt: skip
-    told = (*(f"recording: {q.name}" for q in made.quantities), *(f"participants: {n}" for n in chosen.columns[1:]))
+    told = (*(f"recording: {q.name}" for q in made.quantities), *chosen.fields)
     same = released.known_recordings(comparison, columns)
     audit = Audit(
         "summary", (*told, "recording: stimulus", "recording: session"), people, results, settings.most_reidentified,
@@ -165,6 +165,10 @@ def _write(folder: Path, made: Blurred, read: Read, planned: Plan, chosen: Chose
         "task": [planned.stimuli[r.stimulus] for r in recordings],
         "run": [str(r.run) for r in recordings],
     }
+    dated = {}
+    if chosen.dated:
+        leading[DAYS] = ["n/a" if r.days is None else str(r.days) for r in recordings]
+        dated[DAYS] = days_column(chosen.step)
     about = {
         q.name: {
             **described(q),
@@ -176,7 +180,7 @@ def _write(folder: Path, made: Blurred, read: Read, planned: Plan, chosen: Chose
         for f, q in enumerate(made.quantities)
     }
     columns = {q.name: made.rows[order, f] for f, q in enumerate(made.quantities)}
-    write_table(folder / TABLE, leading, columns, {**about, "Simulated": chosen.simulated})
+    write_table(folder / TABLE, leading, columns, {**dated, **about, "Simulated": chosen.simulated})
     who = np.array([r.person for r in read.recordings])
     what = np.array([r.stimulus for r in read.recordings])
     cube = Rows(who, what, np.zeros(len(who), int), made.rows).cube(len(chosen.people), len(planned.stimuli))

@@ -12,10 +12,12 @@ from reconstruction.sequence import STATEMENT, FaceSequence
 from reconstruction.storage import write_atomically, write_json
 
 DIGITS = 6  # significant ones
+DAYS = "days_since_first_session"
 _LEADING = {
     "participant_id": "a pseudonym, drawn at random for this share alone",
     "group": "the group",
     "session": "number of the person's session, in order",
+    "session_id": "number of the person's session, in order",
     "task": "the stimulus",
     "run": "number of the recording among the person's in that session before that stimulus",
     "quantity": "a biomarker",
@@ -24,6 +26,15 @@ _LEADING = {
     "mean": "mean over people",
     "sd": "standard deviation over people",
 }
+
+
+def days_column(step: int) -> dict[str, Any]:
+    """What `DAYS` is, for the .json of a table that has it."""
+    return {
+        "Description": f"days since the person's first session, rounded to {step}; n/a where they are not known, or "
+        "fewer than 5 people of the group share them",
+        "Units": "day",
+    }
 
 
 def coefficient_quantities(space: MotionSpace) -> tuple[Quantity, ...]:

@@ -112,6 +112,10 @@ def test_refuses_a_group_of_one_and_a_single_group(folder: Path) -> None:
     write(folder, [lines[0], *only])
     with pytest.raises(InputError, match="at least two groups, but found MDD"):
         load_cohort(folder)
+    assert load_cohort(folder, least=0).groups == ("MDD",)  # patients alone can be shared
+    write(folder, [lines[0]])
+    with pytest.raises(InputError, match="of a group, but found nobody with a recording"):
+        load_cohort(folder, least=0)
 
 
 def test_refuses_few_people_who_exist(folder: Path) -> None:

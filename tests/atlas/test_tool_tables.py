@@ -170,6 +170,8 @@ HOSTILE: dict[str, tuple[Callable[[pd.DataFrame], bytes], str]] = {
     "empty": (lambda _: b"", "begins with nothing"),
     "binary": (lambda _: b"\x89PNG\r\n\xff\xfe\x00" * 99, "none; export it anew"),
     "other table": (lambda _: b"id,score\n1,2\n", "begins with id, score"),
+    "wide header": (lambda f: b"confidence,success,AU01_r," + b"x," * 2**17, "at most 128 KiB"),
+    "no face": (lambda f: _with(f, face_id=np.nan).to_csv(index=False).encode(), "a number as face_id"),
     "header alone": (lambda f: f.head(0).to_csv(index=False).encode(), "a row a frame"),
     "word": (lambda f: _with(f, AU12_r="much").to_csv(index=False).encode(), "expected numbers"),
     "formula": (lambda f: _with(f, pose_Tx='=cmd|" /C calc"!A0').to_csv(index=False).encode(), "expected numbers"),

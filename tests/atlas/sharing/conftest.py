@@ -38,6 +38,9 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
         day.rename(target)
         for path in sorted(target.iterdir()):
             path.rename(path.with_name(path.name.replace("ses-1", "ses-20240517")))
+    for number, person in enumerate(sorted(folder.glob("sub-*"))):
+        dates = f"ses-20240517\t2024-05-17T10:11:12\nses-2\t2024-05-0{2 + number % 2}T09:00:00\n"
+        (person / f"{person.name}_sessions.tsv").write_text(f"session_id\tacq_time\n{dates}")
     table = folder / "participants.tsv"
     first, *rows = table.read_text().splitlines()
     groups = [row.split("\t")[1] for row in rows]

@@ -33,10 +33,13 @@ def shares(two_days: Path, tmp_path_factory: pytest.TempPathFactory):
     base = tmp_path_factory.mktemp("shares")
     made = {}
     for level in ("group", "summary", "motion", "full"):
+        columns = ("interval",) if level == "summary" else None
         limit = 1.0 if level == "summary" else None
         fields = ("core:3",) if level == "summary" else None
-        settings = Settings(level=level, limit=limit, fields=fields, keep_key=base / f"{level}.key.tsv",
-                            ledger=base / "ledger.json" if level == "group" else None)  # fmt: skip
+        settings = Settings(
+            level=level, limit=limit, fields=fields, columns=columns, keep_key=base / f"{level}.key.tsv",
+            ledger=base / "ledger.json" if level == "group" else None,
+        )  # fmt: skip
         made[level] = share(two_days, base / level, settings, seed=5)
     return made
 
@@ -113,6 +116,9 @@ def test_motion_and_full_are_cohorts_again(shares, unpacked, two_days, tmp_path)
         assert np.allclose(after.expression, before.expression, atol=1e-6)
         assert (level == "full") == bool(np.allclose(after.shape, before.shape))
         assert {p.extra["simulated"] for p in cohort.people} == {"yes"}
+        days = (folder / person.id / f"{person.id}_sessions.tsv").read_text()
+        assert days == "session_id\tdays_since_first_session\nses-1\t0\nses-2\t14\n"
+        assert "rounded to 7" in (folder / person.id / f"{person.id}_sessions.json").read_text()
         assert "sex" in (folder / "participants.tsv").read_text().splitlines()[0]
 
 
@@ -124,7 +130,8 @@ def test_a_summary_is_a_table_for_statistics(shares, unpacked, tmp_path):
     assert table.simulated
     assert table.table.names == ("AU12", "head_speed", "AU04")
     first, *rows = files["recordings.tsv"].decode().splitlines()
-    assert first.split("\t") == ["participant_id", "group", "session", "task", "run", "AU12", "head_speed", "AU04"]
+    told = ["participant_id", "group", "session", "task", "run", "days_since_first_session"]
+    assert first.split("\t") == [*told, "AU12", "head_speed", "AU04"]
     assert len(rows) == 40
     assert rows == sorted(rows)
     told = json.loads(files["recordings.json"])
@@ -148,11 +155,11 @@ def test_croissant(shares, unpacked, tmp_path):
             records = list(dataset.records("recordings"))
             assert len(records) == 40
             value = records[0]["recordings/AU12"]
-            assert value == pytest.approx(float((folder / "recordings.tsv").read_text().splitlines()[1].split("\t")[5]))
+            assert value == pytest.approx(float((folder / "recordings.tsv").read_text().splitlines()[1].split("\t")[6]))
 
 
 def test_same_seed_same_bytes(shares, two_days, tmp_path):
-    settings = Settings(level="summary", limit=1.0, fields=("core:3",))
+    settings = Settings(level="summary", limit=1.0, fields=("core:3",), columns=("interval",))
     again, other = (share(two_days, tmp_path / str(seed), settings, seed=seed).path.read_bytes() for seed in (5, 6))
     assert shares["summary"].path.read_bytes() == again
     assert other != again
