@@ -62,11 +62,11 @@ def effects() -> dict[str, dict[str, dict[str, float]]]:
     return {**scaled, "default": base, **more, "demonstration": largest, "none": NONE}
 
 
-def simulate_chunk(path: Path, planted: dict[str, dict[str, float]], number: int) -> None:
+def simulate_chunk(path: Path, planted: dict[str, dict[str, float]], seed: int) -> None:
     """Features and shape of `CHUNK` simulated people."""
     template = load_template()
     space, units = motion_space(template), template_units(template)
-    people = simulate_people(CHUNK, planted, 1000 + number, template)
+    people = simulate_people(CHUNK, planted, seed, template)
     rows = [
         [
             summarise(simulate_recording(p, s, SECONDS, FPS, 0, template), s, space, units).features
@@ -212,7 +212,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     for label, plan in planted.items():
         paths = [given.out / "pool" / f"{label.replace(' ', '')}-{k}.npz" for k in range(given.chunks)]
         paths[0].parent.mkdir(parents=True, exist_ok=True)
-        run_all(simulate_chunk, [(p, plan, k) for k, p in enumerate(paths) if not p.is_file()], given.workers)
+        run_all(simulate_chunk, [(p, plan, given.seed + k) for k, p in enumerate(paths) if not p.is_file()], given.workers)
         print(f"{label}: {len(paths) * CHUNK} people simulated", flush=True)
         one = Population(label, plan, paths)
         if label != "none":
@@ -298,6 +298,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("outputs/matcher"))
     parser.add_argument("--full", action="store_true", help="3,000 people of each strength, 20 draws")
+    parser.add_argument("--seed", type=int, default=1000, help="of the first people; the constants were chosen at 1000")
     parser.add_argument("--effects", nargs="*", help="labels of the effects to measure; all without")
     parser.add_argument("--options-at", nargs="*", default=["default"], help="effects at which options are tried")
     parser.add_argument("--workers", type=int, default=2)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.build import reconstruct_video, template_of
 from atlas.cli.console import make_console
 from atlas.cli.options import Features, Quality, named
+from atlas.cli.parameters import parameters_of
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def validate(
     """
     from atlas.aggregation import feature_names, template_units
     from atlas.cli.command_line import command_line
-    from atlas.cohort import load_cohort, reconstruct_videos
+    from atlas.cohort import load_cohort
     from atlas.features import check_kind, feature_table, named_features, stimuli_of
     from atlas.folder import check_folder
     from atlas.motion import motion_space
@@ -88,7 +88,6 @@ def validate(
     from atlas.validation.traits import recording_traits
     from reconstruction.errors import InputError, Refused
     from reconstruction.pipeline import check_quality
-    from reconstruction.template import DEFAULT
 
     if split not in (PERSON, SITE):
         raise InputError(f"expected --split person or site, got {split!r}; choose one of them.")
@@ -107,15 +106,9 @@ def validate(
         def show(stage: str, done: int, of: int) -> None:
             bar.update(task, description=stage, completed=done, total=of or None)
 
-        if listed.videos:
-            listed = reconstruct_videos(
-                listed,
-                out / "parameters",
-                lambda video, progress: reconstruct_video(video, template or DEFAULT, quality, seed, progress),
-                least=min_people,
-                progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
-            )
-        head = template_of(listed, template)
+        listed, head = parameters_of(
+            listed, out / "parameters", template=template, quality=quality, seed=seed, least=min_people, show=show
+        )
         space = motion_space(head)
         reading = read_cohort(
             listed,
