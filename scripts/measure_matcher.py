@@ -212,7 +212,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     for label, plan in planted.items():
         paths = [given.out / "pool" / f"{label.replace(' ', '')}-{k}.npz" for k in range(given.chunks)]
         paths[0].parent.mkdir(parents=True, exist_ok=True)
-        run_all(simulate_chunk, [(p, plan, given.seed + k) for k, p in enumerate(paths) if not p.is_file()], given.workers)
+        run_all(
+            simulate_chunk, [(p, plan, given.seed + k) for k, p in enumerate(paths) if not p.is_file()], given.workers
+        )
         print(f"{label}: {len(paths) * CHUNK} people simulated", flush=True)
         one = Population(label, plan, paths)
         if label != "none":

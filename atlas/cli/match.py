@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from atlas.new_recordings import Known, NewRecording
     from reconstruction.sequence import FaceSequence
 
+OTHER = (".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".pkl", ".parquet")  # files of no recording
+
 
 def match(
     atlas: Annotated[Path, typer.Argument(help="Folder of an atlas, or its atlas.safetensors.")],
@@ -75,6 +77,11 @@ def match(
     for path in inputs:
         if not path.is_file():
             raise InputError(f"expected a .face.safetensors file or a video, but {path} is no file; check the path.")
+        if path.suffix.lower() in OTHER:
+            raise InputError(
+                f"expected a .face.safetensors file or a video, but {path} is neither; if another program made it, try "
+                f"face-atlas convert {path.name} --to face --out FOLDER, and match what it writes."
+            )
     if out is not None and out.is_dir():
         raise InputError(f"expected a file for --out, but {out} is a folder; name a .json file in it.")
     if report is not None and report.exists() and not report.is_dir():
@@ -138,8 +145,9 @@ def _reports(
         )
     space = motion_space(template)
     people = matched_people(atlas, template, space, recordings, known)
+    unchecked = write_fhir(out / FILE, people, atlas, digest)  # first: it may find fault, and pages then stay unwritten
     pages = write_patient_reports(people, atlas, template, space, out, digest=digest, own_face=own_face)
-    return (*pages.notes, *write_fhir(out / FILE, people, atlas, digest))
+    return (*pages.notes, *unchecked)
 
 
 def _known(
