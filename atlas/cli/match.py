@@ -39,13 +39,9 @@ def match(
         str | None,
         typer.Option(help="The person's sex, F or M; refused where the atlas has none of it.", show_default=False),
     ] = None,
-    participants: Annotated[
+    people: Annotated[
         Path | None,
-        typer.Option(
-            help="Table with columns participant_id, age and sex, as a cohort's, for people in sub-* folders.",
-            metavar="TSV",
-            show_default=False,
-        ),
+        typer.Option(help="participants.tsv of the people matched: age and sex of each sub-*.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
@@ -72,7 +68,7 @@ def match(
 
     check_quality(quality)
     notes: list[str] = []
-    known = _known(inputs, age, sex, participants, notes)
+    known = _known(inputs, age, sex, people, notes)
     reference, digest = load_atlas(atlas), atlas_digest(atlas)
     for path in inputs:
         if not path.is_file():
@@ -100,24 +96,24 @@ def match(
             for path in inputs
         ]
     recordings = measured(reference, inputs, sequences)
-    matches, people = match_all(reference, recordings, known)
+    matches, persons = match_all(reference, recordings, known)
     if report is not None:
         notes += _reports(report, reference, digest, recordings, known, own_face)
     document = {
         "statement": STATEMENT,
-        "simulated": any(m.simulated for m in (*matches, *people)),
+        "simulated": any(m.simulated for m in (*matches, *persons)),
         "atlas": digest,
         "groups": list(reference.groups),
         "template": reference.template,
         "evaluation": reference.evaluation_summary,
         "matches": [m.to_json() for m in matches],
-        "people": [m.to_json() for m in people],
+        "people": [m.to_json() for m in persons],
     }
     if out is not None:
         write_json(out, document)
     else:
         typer.echo(json_text(document), nl=False)
-    for made in (*matches, *people):
+    for made in (*matches, *persons):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")
     for note in notes:
@@ -151,7 +147,7 @@ def _reports(
 
 
 def _known(
-    inputs: list[Path], age: float | None, sex: str | None, participants: Path | None, notes: list[str]
+    inputs: list[Path], age: float | None, sex: str | None, people: Path | None, notes: list[str]
 ) -> dict[str, tuple[float | None, str | None]]:
     """Age and sex of the people that the inputs are of, by `NewRecording.id`; what is odd about them goes to `notes`.
 
@@ -165,13 +161,13 @@ def _known(
     from reconstruction.errors import InputError
 
     ids = sorted(set(ids_of(inputs)))
-    if participants is not None:
+    if people is not None:
         if age is not None or sex is not None:
-            raise InputError("expected --participants, or --age and --sex, but got both; leave one of them out.")
-        rows = read_participants(participants, notes, ["participant_id"])
+            raise InputError("expected --people, or --age and --sex, but got both; leave one of them out.")
+        rows = read_participants(people, notes, ["participant_id"])
         strangers = [i for i in ids if i not in rows]
         if strangers:
-            notes.append(f"{', '.join(strangers)} not in {participants.name}: matched with age and sex unknown")
+            notes.append(f"{', '.join(strangers)} not in {people.name}: matched with age and sex unknown")
         return {i: (age_of(rows[i].get("age", ""), i, notes), sex_of(rows[i].get("sex", ""))) for i in ids if i in rows}
     if age is not None and not 0 < age < 120:
         raise InputError(f"expected an age in years, between 0 and 120, got {age:g}; correct --age or leave it out.")
@@ -180,7 +176,7 @@ def _known(
     if len(ids) > 1:
         raise InputError(
             f"expected the recordings of one person with --age or --sex, got those of {len(ids)}; match them one by "
-            "one, or name a table with --participants."
+            "one, or name a table with --people."
         )
     return {ids[0]: (age, sex_of(sex or ""))}
 

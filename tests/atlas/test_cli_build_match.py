@@ -207,13 +207,13 @@ def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
 
     table = tmp_path / "patients.tsv"
     table.write_text("participant_id\tage\nsub-001\t100\n")
-    match(built, [*inputs, *others], tmp_path / "match.json", participants=table)
+    match(built, [*inputs, *others], tmp_path / "match.json", people=table)
     old, unknown = json.loads((tmp_path / "match.json").read_text())["people"]
     assert (old["person"], old["decision"]) == ("sub-001", "refused")
     assert not any("age" in reason for reason in unknown["refusals"])
     assert "note: sub-002 not in patients.tsv: matched with age and sex unknown" in capsys.readouterr().err
-    with pytest.raises(InputError, match="expected --participants, or --age and --sex, but got both"):
-        match(built, inputs, age=30, participants=table)
+    with pytest.raises(InputError, match="expected --people, or --age and --sex, but got both"):
+        match(built, inputs, age=30, people=table)
 
 
 def test_atlases_of_version_1_still_read(built: Path, tmp_path: Path) -> None:
