@@ -1,11 +1,13 @@
 """Calibration of a matcher's scores on people it had not learnt from: probabilities, prediction sets, novelty.
 
 Probabilities: softmax(scores / temperature), the temperature by maximum likelihood (Guo et al. 2017), groups weighted
-equally. Prediction sets: split conformal prediction by group (Mondrian; Vovk et al. 2005): a group stays in the set
-where 1 - its probability is at most what a share `coverage` of that group's own held-out people scored. So every
-group's people have their group in the set at the stated rate, whichever group is rarer where the matcher is used; with
-one limit for all groups the rate holds on average only, and people of a group between two others miss it by far.
+equally. Prediction sets: conformal prediction by group (Mondrian; Vovk et al. 2005): a group stays in the set where
+1 - its probability is at most what a share `coverage` of that group's own held-out people scored. So every group's
+people have their group in the set at the stated rate, whichever group is rarer where the matcher is used; with one
+limit for all groups the rate holds on average only, and people of a group between two others miss it by far.
 Held-out scores come from fits to nine tenths of the people that repeat everything, the choice of stopping included.
+They are a little worse than those of the fit to all, so sets hold about a point more than stated where groups differ;
+the exact guarantee of people set aside is given up for learning from everybody.
 """
 
 from dataclasses import asdict, dataclass

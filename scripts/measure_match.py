@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from atlas.atlas_file import load_atlas
-from atlas.cli.match import match_all
+from atlas.new_recordings import match_all, measured
 from reconstruction.sequence import SUFFIXES, load
 
 
@@ -44,7 +44,8 @@ def main() -> None:
     given = parser.parse_args()
 
     def whole(path: Path) -> str:
-        matches, _ = match_all(load_atlas(given.atlas), [path], [load(path)])
+        atlas = load_atlas(given.atlas)
+        matches, _ = match_all(atlas, measured(atlas, [path], [load(path)]))
         return json.dumps([m.to_json() for m in matches])
 
     for path in given.inputs:
@@ -59,7 +60,7 @@ def main() -> None:
             spent, sequence = timed(lambda path=path: reconstruct(path), 1)
             print(line("reconstruction", spent))
         reading, atlas = timed(lambda: load_atlas(given.atlas), given.turns)
-        matching, _ = timed(lambda path=path, s=sequence, a=atlas: match_all(a, [path], [s]), given.turns)
+        matching, _ = timed(lambda path=path, s=sequence, a=atlas: match_all(a, measured(a, [path], [s])), given.turns)
         print(line("reading the atlas", reading))
         print(line("summary and match", matching))
         if not path.name.endswith(SUFFIXES):

@@ -1,20 +1,19 @@
 """``face-atlas build``: from a cohort folder to an atlas."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atlas.cli.console import make_console
 from atlas.cli.options import Features, Quality, named
+from atlas.cli.parameters import parameters_of
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
     from atlas.atlas import Atlas
-    from atlas.cohort import Cohort
     from atlas.reading import Reading
     from atlas.severity import Severity
-    from reconstruction.template import Template
 
 
 def build(
@@ -91,20 +90,18 @@ def build(
     from atlas.biomarkers.recording import face_parts, recording_biomarkers
     from atlas.biomarkers.table import biomarker_table
     from atlas.cli.command_line import command_line
-    from atlas.cohort import load_cohort, reconstruct_videos
+    from atlas.cohort import load_cohort
     from atlas.features import check_kind
     from atlas.folder import Measured, check_folder, write_folder
     from atlas.reading import read_cohort
     from atlas.statistics import people_of
     from reconstruction.pipeline import check_quality
-    from reconstruction.template import DEFAULT
 
     check_quality(quality)
     check_kind(features)
     averaging = Averaging(weights, adjust, by, min_people)
     console = make_console()
-    parameters = out / "parameters"
-    people = load_cohort(cohort, parameters, quality, min_people, session)
+    people = load_cohort(cohort, out / "parameters", quality, min_people, session)
     check_folder(out)
     with recording_bar(console) as bar:
         task = bar.add_task("reading", total=None)
@@ -112,15 +109,9 @@ def build(
         def show(stage: str, done: int, of: int) -> None:
             bar.update(task, description=stage, completed=done, total=of or None)
 
-        if people.videos:
-            people = reconstruct_videos(
-                people,
-                parameters,
-                lambda video, progress: reconstruct_video(video, template or DEFAULT, quality, seed, progress),
-                least=min_people,
-                progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
-            )
-        head = template_of(people, template)
+        people, head = parameters_of(
+            people, out / "parameters", template=template, quality=quality, seed=seed, least=min_people, show=show
+        )
         parts = face_parts(head)
         reading = read_cohort(
             people,
@@ -213,22 +204,3 @@ def _told_score(severity: "Severity") -> str:
         f"{high:.2f}; without the face {found.null_mae:.2f}), R2 {found.r2:.2f}, p = {found.p:.3f}"
         + ("" if found.beats_chance else "; no better than chance: matches will not estimate it")
     )
-
-
-def reconstruct_video(video: Path, template: str, quality: str, seed: int, progress: Any) -> Any:
-    """A video's parameters; passed to `atlas.cohort.reconstruct_videos`."""
-    from reconstruction.pipeline import reconstruct
-
-    return reconstruct(video, template=template, quality=quality, seed=seed, progress=progress)
-
-
-def template_of(cohort: "Cohort", template: str | None) -> "Template":
-    """The template named, or the one that the first recording's parameters name."""
-    from reconstruction.sequence import load
-    from reconstruction.template import load_template
-
-    if template is not None:
-        return load_template(template)
-    first = load(cohort.people[0].recordings[0].path)
-    first.check_known()
-    return load_template(first.template)

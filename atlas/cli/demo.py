@@ -168,13 +168,14 @@ def _match_held_out(folder: "DemoFolder") -> tuple[list[dict[str, Any]], dict[st
     import json
 
     from atlas.atlas_file import load_atlas
-    from atlas.cli.match import match_all
+    from atlas.new_recordings import match_all, measured
     from atlas.participants import read_participants
     from reconstruction.sequence import STATEMENT, SUFFIX, load
     from reconstruction.storage import write_atomically
 
     inputs = sorted(folder.held_out_parameters.glob(f"sub-*/*{SUFFIX}"))
-    _, people = match_all(load_atlas(folder.atlas), inputs, [load(path) for path in inputs])
+    atlas = load_atlas(folder.atlas)
+    _, people = match_all(atlas, measured(atlas, inputs, [load(path) for path in inputs]))
     matches = [made.to_json() for made in people]
     rows = read_participants(folder.held_out / "participants.tsv", [])
     document = {"statement": STATEMENT, "simulated": True, "people": matches}

@@ -11,8 +11,10 @@ from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
     from atlas.atlas import Atlas
-    from atlas.matcher import Match
+    from atlas.new_recordings import Known, NewRecording
     from reconstruction.sequence import FaceSequence
+
+OTHER = (".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".pkl", ".parquet")  # files of no recording
 
 
 def match(
@@ -37,6 +39,10 @@ def match(
         str | None,
         typer.Option(help="The person's sex, F or M; refused where the atlas has none of it.", show_default=False),
     ] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(help="participants.tsv of the people matched: age and sex of each sub-*.", show_default=False),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Folder for a page of every person, HTML and PDF, and fhir.json.", show_default=False),
@@ -54,19 +60,28 @@ def match(
     """
 
     from atlas.atlas_file import atlas_digest, load_atlas
+    from atlas.new_recordings import match_all, measured
     from reconstruction.errors import InputError
     from reconstruction.pipeline import check_quality
-    from reconstruction.sequence import STATEMENT
+    from reconstruction.sequence import STATEMENT, SUFFIXES, load
     from reconstruction.storage import json_text, write_json
 
     check_quality(quality)
-    check_person(inputs, age, sex)
+    notes: list[str] = []
+    known = _known(inputs, age, sex, people, notes)
     reference, digest = load_atlas(atlas), atlas_digest(atlas)
     for path in inputs:
         if not path.is_file():
             raise InputError(f"expected a .face.safetensors file or a video, but {path} is no file; check the path.")
+        if path.suffix.lower() in OTHER:
+            raise InputError(
+                f"expected a .face.safetensors file or a video, but {path} is neither; if another program made it, try "
+                f"face-atlas convert {path.name} --to face --out FOLDER, and match what it writes."
+            )
     if out is not None and out.is_dir():
         raise InputError(f"expected a file for --out, but {out} is a folder; name a .json file in it.")
+    if report is not None and report.exists() and not report.is_dir():
+        raise InputError(f"expected a folder for --report, but {report} is a file; name another.")
     console = make_console()
     with recording_bar(console) as bar:
         task = bar.add_task("matching", total=None)
@@ -74,26 +89,31 @@ def match(
         def show(path: Path, stage: str, done: int, of: int) -> None:
             bar.update(task, description=f"{path.name}: {stage}", completed=done, total=of or None)
 
-        sequences = [_sequence(path, template or reference.template, quality, seed, show) for path in inputs]
-    matches, people = match_all(reference, inputs, sequences, age, sex)
-    notes: tuple[str, ...] = ()
+        # parameter files first: one that cannot be read is told before minutes go into a video
+        files = {path: load(path) for path in inputs if path.name.endswith(SUFFIXES)}
+        sequences = [
+            files[path] if path in files else _reconstructed(path, template or reference.template, quality, seed, show)
+            for path in inputs
+        ]
+    recordings = measured(reference, inputs, sequences)
+    matches, persons = match_all(reference, recordings, known)
     if report is not None:
-        notes = _reports(report, reference, digest, inputs, sequences, own_face, (age, sex))
+        notes += _reports(report, reference, digest, recordings, known, own_face)
     document = {
         "statement": STATEMENT,
-        "simulated": any(m.simulated for m in (*matches, *people)),
+        "simulated": any(m.simulated for m in (*matches, *persons)),
         "atlas": digest,
         "groups": list(reference.groups),
         "template": reference.template,
         "evaluation": reference.evaluation_summary,
         "matches": [m.to_json() for m in matches],
-        "people": [m.to_json() for m in people],
+        "people": [m.to_json() for m in persons],
     }
     if out is not None:
         write_json(out, document)
     else:
         typer.echo(json_text(document), nl=False)
-    for made in (*matches, *people):
+    for made in (*matches, *persons):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")
     for note in notes:
@@ -104,129 +124,65 @@ def match(
 
 
 def _reports(
-    out: Path,
-    atlas: "Atlas",
-    digest: str,
-    inputs: list[Path],
-    sequences: list["FaceSequence"],
-    own_face: bool,
-    known: tuple[float | None, str | None],
+    out: Path, atlas: "Atlas", digest: str, recordings: list["NewRecording"], known: "Known", own_face: bool
 ) -> tuple[str, ...]:
     """Write a page of every person, and ``fhir.json``, into the folder `out`; what to say about them."""
-    from atlas.cohort import person_of, stimulus_of
     from atlas.motion import motion_space
-    from atlas.participants import sex_of
     from atlas.patient import matched_people, write_fhir, write_patient_reports
     from atlas.patient.fhir import FILE
     from reconstruction.errors import InputError
     from reconstruction.template import load_template
 
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --report, but {out} is a file; name another.")
     template = load_template(atlas.template)
     if template.sha256 != atlas.template_sha256:
         raise InputError(
             f"expected the atlas's version of the template {atlas.template} ({atlas.template_sha256[:8]}) to draw on, "
             f"but the one installed is {template.sha256[:8]}; build the atlas anew."
         )
-    persons = [person_of(path) for path in inputs]
-    age, sex = known
     space = motion_space(template)
-    people = matched_people(
-        atlas,
-        template,
-        space,
-        sequences,
-        persons,
-        [stimulus_of(path) for path in inputs],
-        warnings=[check_parameters(atlas, sequence, path) for path, sequence in zip(inputs, sequences, strict=True)],
-        known={(persons[0] or "input-1"): (age, sex_of(sex or ""))},
-    )
+    people = matched_people(atlas, template, space, recordings, known)
+    unchecked = write_fhir(out / FILE, people, atlas, digest)  # first: it may find fault, and pages then stay unwritten
     pages = write_patient_reports(people, atlas, template, space, out, digest=digest, own_face=own_face)
-    return (*pages.notes, *write_fhir(out / FILE, people, atlas, digest))
+    return (*pages.notes, *unchecked)
 
 
-def match_all(
-    atlas: "Atlas",
-    inputs: list[Path],
-    sequences: list["FaceSequence"],
-    age: float | None = None,
-    sex: str | None = None,
-) -> tuple[list["Match"], list["Match"]]:
-    """A match for every input, and one for every person with several; a recording's person is its sub-* folder."""
-    from dataclasses import replace
+def _known(
+    inputs: list[Path], age: float | None, sex: str | None, people: Path | None, notes: list[str]
+) -> dict[str, tuple[float | None, str | None]]:
+    """Age and sex of the people that the inputs are of, by `NewRecording.id`; what is odd about them goes to `notes`.
 
-    from atlas.aggregation import summarise
-    from atlas.cohort import person_of, stimulus_of
-    from atlas.participants import sex_of
+    Raises
+    ------
+    InputError
+        The age is none, age and sex are given for several people at once, or beside a table, or it cannot be read.
+    """
+    from atlas.new_recordings import ids_of
+    from atlas.participants import age_of, read_participants, sex_of
     from reconstruction.errors import InputError
 
-    about: Any = {"age": age, "sex": sex_of(sex or "")}
-    norms = atlas.matcher.norms
-    measure = None if norms is None else lambda sequence: norms.measure(sequence, atlas.space)
-    summaries, notes = [], []
-    for path, sequence in zip(inputs, sequences, strict=True):
-        notes.append(check_parameters(atlas, sequence, path))
-        try:
-            summaries.append(summarise(sequence, stimulus_of(path), atlas.space, atlas.units, measure))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-    persons = [person_of(path) for path in inputs]
-    matches = []
-    for path, person, summary, note in zip(inputs, persons, summaries, notes, strict=True):
-        made = atlas.matcher.match([summary], str(path), person, **about)
-        matches.append(replace(made, warnings=(*made.warnings, *note)))
-    people = []
-    for person in sorted({p for p in persons if p is not None and persons.count(p) > 1}):
-        mine = [i for i, p in enumerate(persons) if p == person]
-        made = atlas.matcher.match([summaries[i] for i in mine], person, person, **about)
-        extra = tuple(dict.fromkeys(note for i in mine for note in notes[i]))
-        people.append(replace(made, warnings=(*made.warnings, *extra)))
-    return matches, people
-
-
-def check_person(inputs: list[Path], age: float | None, sex: str | None) -> None:
-    """Raise InputError where an age is none, or age and sex are given for several people at once."""
-    from atlas.cohort import person_of
-    from reconstruction.errors import InputError
-
+    ids = sorted(set(ids_of(inputs)))
+    if people is not None:
+        if age is not None or sex is not None:
+            raise InputError("expected --people, or --age and --sex, but got both; leave one of them out.")
+        rows = read_participants(people, notes, ["participant_id"])
+        strangers = [i for i in ids if i not in rows]
+        if strangers:
+            notes.append(f"{', '.join(strangers)} not in {people.name}: matched with age and sex unknown")
+        return {i: (age_of(rows[i].get("age", ""), i, notes), sex_of(rows[i].get("sex", ""))) for i in ids if i in rows}
     if age is not None and not 0 < age < 120:
         raise InputError(f"expected an age in years, between 0 and 120, got {age:g}; correct --age or leave it out.")
-    persons = [person_of(path) for path in inputs]
-    number = len({*persons} - {None}) + persons.count(None)
-    if (age is not None or sex is not None) and number > 1:
+    if age is None and sex is None:
+        return {}
+    if len(ids) > 1:
         raise InputError(
-            f"expected the recordings of one person with --age or --sex, got those of {number}; match them one by one."
+            f"expected the recordings of one person with --age or --sex, got those of {len(ids)}; match them one by "
+            "one, or name a table with --people."
         )
+    return {ids[0]: (age, sex_of(sex or ""))}
 
 
-def check_parameters(atlas: "Atlas", sequence: "FaceSequence", path: Path) -> tuple[str, ...]:
-    """Warnings about parameters of another template; raises InputError where they cannot be compared at all."""
-    from reconstruction.errors import InputError
-
-    if sequence.template_sha256 == atlas.template_sha256:
-        return ()
-    sequence.check_known()
-    joints = [name for name in atlas.space.joint_names if name not in sequence.joint_names]
-    if tuple(sequence.expression_names) != atlas.space.names[: atlas.space.n_expression] or joints:
-        raise InputError(
-            f"expected parameters of the atlas's template {atlas.template} ({atlas.template_sha256[:8]}), but "
-            f"{path} was made "
-            f"with {sequence.template} ({sequence.template_sha256[:8]}), whose expressions differ; reconstruct it with "
-            "the atlas's template."
-        )
-    return (
-        f"made with another version of the template ({sequence.template} {sequence.template_sha256[:8]}, the atlas has "
-        f"{atlas.template_sha256[:8]}): coefficients may not mean quite the same",
-    )
-
-
-def _sequence(path: Path, template: str, quality: str, seed: int, show: Any) -> "FaceSequence":
-    """The parameters in a file, or reconstructed from a video."""
-    from reconstruction.sequence import SUFFIXES, load
-
-    if path.name.endswith(SUFFIXES):
-        return load(path)
+def _reconstructed(path: Path, template: str, quality: str, seed: int, show: Any) -> "FaceSequence":
+    """The parameters of a video."""
     from reconstruction.pipeline import reconstruct
 
     return reconstruct(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.build import reconstruct_video, template_of
 from atlas.cli.console import make_console
 from atlas.cli.options import Features, Quality, named
+from atlas.cli.parameters import parameters_of
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -59,19 +59,23 @@ def validate(
     """Validate a matcher on a cohort by nested cross-validation over people, beside chance, null and baselines.
 
     First an audit looks for leaks: a person or recording on both sides of a fold, and identifiers and circumstances
-    that tell the groups apart without a face. Where it refuses, OUT holds audit.json alone and the exit status is 3.
-    Else OUT holds report.html, validation.json, figures, and sheets for TRIPOD+AI and PROBAST+AI; people.json and
-    audit.json, which name participants, are personal data, as is OUT/parameters where videos were reconstructed.
-    A run that was stopped goes on with the shuffles it has.
+    that tell the groups apart without a face. Where it refuses, OUT holds audit.json and the log alone and the exit
+    status is 3. Else OUT holds report.html, validation.json, figures, and sheets for TRIPOD+AI and PROBAST+AI;
+    people.json and audit.json, which name participants, are personal data, as is OUT/parameters where videos were
+    reconstructed. A run that was stopped goes on with the shuffles it has. OUT/audit-log.jsonl records every run.
     """
+    import hashlib
+
     from atlas.aggregation import feature_names, template_units
     from atlas.cli.command_line import command_line
-    from atlas.cohort import load_cohort, reconstruct_videos
+    from atlas.cohort import load_cohort
+    from atlas.custody import record
     from atlas.features import check_kind, feature_table, named_features, stimuli_of
     from atlas.folder import check_folder
     from atlas.motion import motion_space
     from atlas.participants import read_participants
     from atlas.reading import read_cohort
+    from atlas.report.provenance import recordings_sha256
     from atlas.validation import (
         Settings,
         audit_cohort,
@@ -83,12 +87,12 @@ def validate(
     )
     from atlas.validation import validate as run
     from atlas.validation.bayes import best_possible
-    from atlas.validation.report import write_audit, write_validation
+    from atlas.validation.report import RESULTS, write_audit, write_validation
     from atlas.validation.splits import PERSON, SITE
     from atlas.validation.traits import recording_traits
+    from reconstruction import __version__
     from reconstruction.errors import InputError, Refused
     from reconstruction.pipeline import check_quality
-    from reconstruction.template import DEFAULT
 
     if split not in (PERSON, SITE):
         raise InputError(f"expected --split person or site, got {split!r}; choose one of them.")
@@ -107,15 +111,9 @@ def validate(
         def show(stage: str, done: int, of: int) -> None:
             bar.update(task, description=stage, completed=done, total=of or None)
 
-        if listed.videos:
-            listed = reconstruct_videos(
-                listed,
-                out / "parameters",
-                lambda video, progress: reconstruct_video(video, template or DEFAULT, quality, seed, progress),
-                least=min_people,
-                progress=lambda i, n, stem, stage, frame, frames: show(f"{i + 1}/{n} {stem}: {stage}", frame, frames),
-            )
-        head = template_of(listed, template)
+        listed, head = parameters_of(
+            listed, out / "parameters", template=template, quality=quality, seed=seed, least=min_people, show=show
+        )
         space = motion_space(head)
         reading = read_cohort(
             listed,
@@ -142,6 +140,7 @@ def validate(
         audit = audit_cohort(
             people, samples, divided, order=order, columns=named(nuisances), allow=allow or (), seed=seed
         )
+        found = None
         if audit.refused:
             write_audit(out, audit)
         else:
@@ -163,10 +162,24 @@ def validate(
                 template=template, min_people=min_people, quality=quality, seed=seed,
             )  # fmt: skip
             write_validation(out, found, listed, reading, head, len(names), stimuli, command)
+        record(
+            out,
+            "validate",
+            software=__version__,
+            simulated=all(person.simulated for person in people),
+            people=samples.sizes,
+            recordings=sum(len(person.recordings) for person in people),
+            recordings_sha256=recordings_sha256(people),
+            template=head.name,
+            seed=seed,
+            refused_for=[finding.check for finding in audit.refused],
+            allowed=sorted(allow or ()),
+            validation_sha256=hashlib.sha256((out / RESULTS).read_bytes()).hexdigest() if found else None,
+        )
     for note in (*listed.warnings, *reading.notes, *reading.warnings):
         console.print(f"note: {note}")
     _tell(console, audit)
-    if audit.refused:
+    if found is None:
         raise Refused(
             f"the audit refused this cohort; see {out / 'audit.json'}. To go on knowingly, name the check: "
             + " ".join(_allowing(audit))

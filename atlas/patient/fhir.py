@@ -148,6 +148,14 @@ def _risk(
         "Probabilities hold where the groups are equally common, not at a clinic's prevalence. Age, medication, "
         "culture, camera and light change faces too; the matcher is adjusted for none of them."
     )
+    predictions = [
+        {
+            "outcome": {"text": f"Like the people of the group {group}"},
+            "probabilityDecimal": round(100 * probability, 2),
+            "rationale": "in the prediction set" if group in inside else "not in the prediction set",
+        }
+        for group, probability in match["probabilities"].items()
+    ]
     return {
         "resourceType": "RiskAssessment",
         **_labelled(person.simulated),
@@ -158,14 +166,7 @@ def _risk(
         "subject": _subject(person),
         "performer": {"reference": _address(device)},
         "basis": [{"reference": _address(o)} for o in observations],
-        "prediction": [
-            {
-                "outcome": {"text": f"Like the people of the group {group}"},
-                "probabilityDecimal": round(100 * probability, 2),
-                "rationale": "in the prediction set" if group in inside else "not in the prediction set",
-            }
-            for group, probability in match["probabilities"].items()
-        ],
+        **({"prediction": predictions} if predictions else {}),  # FHIR knows no empty list; refused: there are none
         "note": [
             {"text": text}
             for text in (f"{_capital(STATEMENT)}.", result, trust, limits, *map(_sentence, match["warnings"]))

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas.aggregation import AggregatedFace, RecordingSummary, summarise
+from atlas.aggregation import AggregatedFace
 from atlas.atlas import Atlas
 from atlas.motion import MotionSpace, face_mask
+from atlas.new_recordings import Known, NewRecording, by_person, match_person
 from atlas.norm import FARTHEST
 from atlas.standing import Standing, standing
-from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence
 from reconstruction.template import Template
-
-NO_NAME = "input"  # who lies in no sub-* folder is input-1, input-2: a file's name may tell who it is
 
 
 @dataclass(frozen=True)
@@ -52,48 +50,26 @@ def matched_people(
     atlas: Atlas,
     template: Template,
     space: MotionSpace,
-    sequences: Sequence[FaceSequence],
-    persons: Sequence[str | None],
-    stimuli: Sequence[str | None],
-    *,
-    warnings: Sequence[Sequence[str]] = (),
-    known: Mapping[str, tuple[float | None, str | None]] | None = None,
+    recordings: Sequence[NewRecording],
+    known: Known | None = None,
 ) -> list[MatchedPerson]:
-    """The people of some recordings, by id; recordings of nobody named are each a person.
-
-    sequences, persons, stimuli : N of each; warnings : what else is to be said of each, none where they are not given
-    known : {person: (age, sex)}
+    """The people of some recordings, by id.
 
     Raises
     ------
     InputError
-        A recording has too few usable frames, or fits no norm because its template differs.
+        A recording fits no norm because its template differs.
     """
-    ids: list[str] = []
-    for person in persons:
-        ids.append(person or f"{NO_NAME}-{sum(i.startswith(NO_NAME) for i in ids) + 1}")
-    norms = atlas.matcher.norms
-    measure = None if norms is None else lambda sequence: norms.measure(sequence, atlas.space)
     out = []
-    for identity in sorted(set(ids)):
-        mine = [i for i, one in enumerate(ids) if one == identity]
-        summaries: list[RecordingSummary] = []
-        for i in mine:
-            try:
-                summaries.append(summarise(sequences[i], stimuli[i], atlas.space, atlas.units, measure))
-            except InputError as error:
-                error.add_note(f"in a recording of {identity}")
-                raise
+    for identity, mine in by_person(recordings).items():
         age, sex = (known or {}).get(identity, (None, None))
-        face = AggregatedFace(identity, "", tuple(summaries), age, sex)
-        made = atlas.matcher.match(summaries, identity, identity, age=age, sex=sex).to_json()
-        said = dict.fromkeys((*made["warnings"], *(w for i in mine for w in (warnings[i] if warnings else ()))))
+        face = AggregatedFace(identity, "", tuple(r.summary for r in mine), age, sex)
         out.append(
             MatchedPerson(
                 id=identity,
-                sequences=tuple(sequences[i] for i in mine),
-                stimuli=tuple(r.stimulus for r in summaries),
-                match={**made, "warnings": list(said)},
+                sequences=tuple(r.sequence for r in mine),
+                stimuli=tuple(r.summary.stimulus for r in mine),
+                match=match_person(atlas, mine, identity, identity, known or {}).to_json(),
                 face=face,
                 standing=standing(face, atlas.norms, atlas.stimuli, template, space),
             )

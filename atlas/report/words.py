@@ -20,7 +20,8 @@ def probability(share: float) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    return UNKNOWN if not math.isfinite(value) else f"{value:.{digits}f}".replace("-", MINUS)
+    # adding zero takes the sign from what rounds to zero
+    return UNKNOWN if not math.isfinite(value) else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 2) -> str:

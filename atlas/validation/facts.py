@@ -10,6 +10,8 @@ from atlas.validation.validation import Validation
 
 
 def percent(estimate: Estimate) -> str:
+    if estimate.value != estimate.value:
+        return "not known (nobody)"
     return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
 
 
@@ -65,6 +67,17 @@ def conformal(found: Validation) -> str:
     )
 
 
+def refused(found: Validation) -> str:
+    away = found.refusals
+    if away.refused.value in (0, 1):
+        return f"A match would have refused {'everybody' if away.refused.value else 'nobody'}."
+    return (
+        f"A match would have refused {percent(away.refused)} of people, whose recordings, age, sex or movement lie "
+        f"outside what the people learnt from showed; they count in all other figures. Without them: accuracy "
+        f"{percent(away.accuracy)}, own group in the prediction set {percent(away.covered)}."
+    )
+
+
 def luck(found: Validation) -> str:
     null = found.null
     if null.p is None:
@@ -85,7 +98,9 @@ def sites_out(found: Validation) -> str:
     return (
         f"With each of {away.sites} sites held out once and everything learnt from the others: accuracy "
         f"{percent(away.result.accuracy)}, balanced accuracy {percent(away.result.balanced_accuracy)}, mean AUROC "
-        f"{number(away.result.auroc)}, own group in the prediction set {percent(away.conformal.covered)}{p}."
+        f"{number(away.result.auroc)}, own group in the prediction set {percent(away.conformal.covered)}{p}; a "
+        f"match would have refused {percent(away.refusals.refused)} of people, and of the others "
+        f"{percent(away.refusals.accuracy)} are given their own group."
     )
 
 

@@ -14,7 +14,7 @@ from atlas.parallel import run_all
 from atlas.validation.splits import Fold, Samples, Split
 
 MANY = 1000  # rows times folds from which processes share the work: they take seconds to start
-Answer = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class HeldOut:
     probabilities : (R, N, G) as the classifier gives them: as if groups were equally common
     common : (R, N, G) the groups' shares among the people learnt from
     sets : (R, N, G) bool prediction sets, None where the classifier has none
+    strange : (R, N) bool too unlike the people learnt from to be matched, None where the classifier does not tell
     """
 
     best: np.ndarray
     probabilities: np.ndarray
     common: np.ndarray
     sets: np.ndarray | None
+    strange: np.ndarray | None = None
 
     @property
     def adjusted(self) -> np.ndarray:
@@ -66,13 +68,14 @@ def hold_out(
 def _gathered(samples: Samples, split: Split, answers: Sequence[Answer]) -> HeldOut:
     shape = (len(split.repeats), len(samples), len(samples.groups))
     best, probabilities, common = np.zeros(shape[:2], int), np.zeros(shape), np.zeros(shape)
-    sets = np.zeros(shape, bool)
-    for (at, fold), (named, given, kept) in zip(_numbered(split), answers, strict=True):
+    sets, strange = np.zeros(shape, bool), np.zeros(shape[:2], bool)
+    for (at, fold), (named, given, kept, far) in zip(_numbered(split), answers, strict=True):
         best[at, fold.test], probabilities[at, fold.test] = named, given
         common[at, fold.test] = np.bincount(samples.labels[fold.train], minlength=shape[2]) / fold.train.sum()
-        if kept is not None:
-            sets[at, fold.test] = kept
-    return HeldOut(best, probabilities, common, None if any(kept is None for *_, kept in answers) else sets)
+        if kept is not None and far is not None:
+            sets[at, fold.test], strange[at, fold.test] = kept, far
+    plain = any(kept is None for *_, kept, _ in answers)
+    return HeldOut(best, probabilities, common, None if plain else sets, None if plain else strange)
 
 
 def _numbered(split: Split) -> list[tuple[int, Fold]]:
@@ -80,7 +83,9 @@ def _numbered(split: Split) -> list[tuple[int, Fold]]:
 
 
 def _answer(classifier: ClassifierMixin, x: np.ndarray, y: np.ndarray, groups: tuple[str, ...], fold: Fold) -> Answer:
-    """Of the rows held out: (n,) groups' numbers, (n, G) probabilities, (n, G) prediction sets or None."""
+    """Of the rows held out: (n,) groups' numbers, (n, G) probabilities; of a `FaceMatcher` (n, G) prediction sets and
+    (n,) whether it would refuse them.
+    """
     fitted = clone(classifier).fit(x[fold.train], y[fold.train])
     place = [groups.index(str(name)) for name in fitted.classes_]
     asked = x[fold.test]
@@ -88,7 +93,7 @@ def _answer(classifier: ClassifierMixin, x: np.ndarray, y: np.ndarray, groups: t
     probabilities[:, place] = fitted.predict_proba(asked)
     best = np.array([groups.index(str(name)) for name in fitted.predict(asked)])
     if not hasattr(fitted, "prediction_sets"):
-        return best, probabilities, None
+        return best, probabilities, None, None
     sets = np.zeros(probabilities.shape, bool)
     sets[:, place] = fitted.prediction_sets(asked)
-    return best, probabilities, sets
+    return best, probabilities, sets, fitted.refused(asked)

@@ -72,7 +72,8 @@ def probast_sheet(found: Validation, flow: ParticipantFlow) -> Sheet:
     developed = (
         Item("4.1", domain, "Sample size", "Were there enough people for the model?", size, _JUDGE),
         Item("4.2", domain, "Predictors", "Were predictors handled appropriately?",
-             "Kept as numbers, scaled within training people; none chosen by its relation with the groups.", None),
+             "Kept as numbers and scaled within the training people; none is left out for its relation with the "
+             "groups, and what each counts is shrunk by empirical Bayes within the training people.", None),
         Item("4.3", domain, "Missing data", "Were missing data handled appropriately?",
              "Stimuli that are missing take no part; nothing is filled in.", _JUDGE),
         Item("4.4", domain, "Imbalance", "If classes were balanced, was the model recalibrated?",

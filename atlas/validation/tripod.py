@@ -1,5 +1,6 @@
 """TRIPOD+AI: the 27 items of Collins et al. (BMJ 2024), in this project's words."""
 
+from atlas.features import AXES, CLIP
 from atlas.report.people import ParticipantFlow
 from atlas.report.provenance import versions
 from atlas.report.words import listed
@@ -24,7 +25,10 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
     matcher = (
         "Recordings become face parameters; every person's aggregated face (levels, spreads and speeds of the motion "
         "coefficients, action units, movement measures) is scaled, embedded and compared by cosine with the embeddings "
-        "of the groups' standard faces; probabilities are a softmax at a fitted temperature, sets are conformal."
+        "of the groups' standard faces. The embedding is a linear discriminant turned into angles, correlations shrunk "
+        "towards one general expressivity and differences by empirical Bayes; it is trained further, with the match "
+        "as the loss, only where people held out of inner folds gain by it. Probabilities are a softmax at a fitted "
+        "temperature; prediction sets are conformal by group, from people held out of fits to the others."
     )
     site = next((a for a in found.audit.associations if a.name == "site"), None)
     items = (
@@ -59,7 +63,8 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
              None if simulated else AUTHOR),
         Item("9a", "Methods", "Predictors chosen", "Which were considered, and why",
              f"All {features} features of a recording, for {len(stimuli)} stimuli"
-             f"{' (' + ', '.join(stimuli) + ')' if stimuli else ''}; none was chosen by the groups."),
+             f"{' (' + ', '.join(stimuli) + ')' if stimuli else ''}; none was left out by the groups, what each "
+             "counts is learnt."),
         Item("9b", "Methods", "Predictors defined", "How and when they were measured, blind to the outcome",
              "Measured from recordings by software that knows no group.",
              None if simulated else "How recordings were made."),
@@ -74,8 +79,10 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
         Item("12a", "Methods", "Use of data", "Which data for development, which for evaluation", facts.split(found),
              None),
         Item("12b", "Methods", "Handling of predictors", "Functional form, scaling, transformation",
-             "z-scores by stimulus, clipped, averaged over stimuli; principal axes; all learnt from training people.",
-             None),
+             f"z-scores by stimulus, clipped at {CLIP:g} and averaged over the stimuli there are. Quantities with a "
+             "clinical name, and shape coefficients where they are asked for, are inputs themselves, bent so that a "
+             f"difference among small ones counts for more; all else enters as {AXES} principal axes. All is learnt "
+             "from training people, without their groups.", None),
         Item("12c", "Methods", "Model", "Type, reasons, steps of building, tuning, internal validation",
              f"{matcher} Beside it in the same folds: {listed(list(found.comparators))}.", "Why this type of model."),
         Item("12d", "Methods", "Clusters", "Heterogeneity between sites or other clusters",
@@ -99,7 +106,8 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
              "What follows from them."),
         Item("15", "Methods", "Output", "What the model gives, and any thresholds",
              f"Probabilities of the groups, and a prediction set stated to hold the person's own group in "
-             f"{found.conformal.stated:.0%}; a decision only where the set holds one group.", None),
+             f"{found.conformal.stated:.0%} of every group's people; a decision only where the set holds one group, "
+             "and none where the recordings or the person lie outside what the people learnt from showed.", None),
         Item("16", "Methods", "Training against evaluation", "Differences between the two",
              "Other sites of the same cohort." if sites else "None by design: other people of the same cohort.", None),
         Item("17", "Methods", "Ethics", "Approval and consent", sham, None if simulated else AUTHOR),
@@ -123,8 +131,8 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
         Item("22", "Results", "Specification", "The model in full, so that others can use it",
              "The atlas file that face-atlas build writes holds all of it and no code.", "Where it can be had."),
         Item("23a", "Results", "Performance", "With intervals, also in subgroups",
-             f"{facts.performance(found)} {facts.calibrated(found)} {facts.conformal(found)} {facts.luck(found)} "
-             f"{facts.by_subgroup(found)}", None),
+             f"{facts.performance(found)} {facts.calibrated(found)} {facts.conformal(found)} "
+             f"{facts.refused(found)} {facts.luck(found)} {facts.by_subgroup(found)}", None),
         Item("23b", "Results", "Heterogeneity", "Between sites or other clusters",
              facts.sites_out(found) if found.sites_out else
              "By site in the subgroups." if any(s.variable == "site" for s in found.subgroups) else
@@ -134,8 +142,9 @@ def tripod_sheet(found: Validation, flow: ParticipantFlow, features: int, stimul
         Item("26", "Discussion", "Limitations", "Of design, data, sample, and what they do to the results",
              "Those that the software knows are in the report."),
         Item("27a", "Discussion", "Poor input", "How input of poor quality or missing input is handled",
-             "Frames and recordings are judged and left out with reasons; a match warns of few frames, missing stimuli "
-             "and people unlike any in the atlas.", None),
+             "Frames and recordings are judged and left out with reasons. A match warns of few frames and missing "
+             "stimuli, and names no group where camera, length, quality, template, age or movement lie outside what "
+             "the atlas's people showed.", None),
         Item("27b", "Discussion", "Use", "Whether users have to do something, and what they must know",
              "A recording of the face by the same instructions as the cohort's; no judgement enters."),
         Item("27c", "Discussion", "Next steps", "Applicability, generalisability, further research"),

@@ -20,6 +20,7 @@ from atlas.validation.held_out import HeldOut, hold_out
 from atlas.validation.intervals import Estimate, mean, rounded, share
 from atlas.validation.null import balanced, permuted_accuracies
 from atlas.validation.probabilities import CalibrationResult, DecisionCurve, calibration, decision_curves
+from atlas.validation.refusals import Refusals, refusals
 from atlas.validation.splits import Samples, Split
 from atlas.validation.subgroups import Subgroup, subgroups
 from reconstruction.errors import InputError
@@ -104,6 +105,7 @@ class SitesOut:
     sites: int
     result: Discrimination
     conformal: Conformal
+    refusals: Refusals
     null: Null
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +116,7 @@ class SitesOut:
             "auroc_mean": self.result.auroc.to_json(),
             "coverage": self.conformal.covered.to_json(),
             "inconclusive": self.conformal.inconclusive.to_json(),
+            **self.refusals.to_json(),
             "null": self.null.to_json(),
         }
 
@@ -136,6 +139,7 @@ class Validation:
     calibration: CalibrationResult
     decisions: Mapping[str, DecisionCurve]
     conformal: Conformal
+    refusals: Refusals
     subgroups: tuple[Subgroup, ...]
     null: Null
     comparators: Mapping[str, Comparator]
@@ -209,6 +213,7 @@ class Validation:
             "inconclusive_low": rounded(conformal.inconclusive.low),
             "inconclusive_high": rounded(conformal.inconclusive.high),
             "right_of_decided": conformal.decided_right.to_json(),
+            **self.refusals.to_json(),
             "baselines": {name: found.to_json() for name, found in self.comparators.items()},
             "useful_thresholds": {
                 name: None if curve.useful is None else [round(t, 2) for t in curve.useful]
@@ -236,6 +241,7 @@ class Validation:
                     "best": [self.groups[b] for b in self.held.best[:, i]],
                     "decision": [names[0] if len(names) == 1 else INCONCLUSIVE for names in kept],
                     "prediction_set": kept,
+                    "refused": self.refusals.each[:, i].tolist(),
                     "probabilities": {
                         name: round(float(p), 4) for name, p in zip(self.groups, self.held.adjusted[i], strict=True)
                     },
@@ -312,6 +318,7 @@ def validate(
             len(site_split.folds),
             discrimination(groups, labels, away.best, away.adjusted, settings.seed),
             _conformal(settings.coverage, groups, labels, away.sets),
+            refusals(people, samples, site_split, away),
             Null(balanced(away.best[0], labels), within),
         )
     if progress:
@@ -328,6 +335,7 @@ def validate(
         calibration=calibration(labels, held.adjusted, settings.seed),
         decisions=decision_curves(groups, labels, held.adjusted),
         conformal=_conformal(settings.coverage, groups, labels, held.sets),
+        refusals=refusals(people, samples, split, held),
         subgroups=subgroups(people, right, covered, (~single).mean(0), settings.columns),
         null=Null(balanced(held.best[0], labels), shuffled),
         comparators={name: _compared(other, held, samples, settings.seed) for name, other in answers.items()},

@@ -17,13 +17,14 @@ from atlas.averaging import Averaging
 from atlas.biomarkers.recording import face_parts, recording_biomarkers
 from atlas.biomarkers.table import biomarker_table
 from atlas.cli.build import build
-from atlas.cli.match import check_parameters, match, match_all
+from atlas.cli.match import match
 from atlas.cohort import load_cohort
 from atlas.custody import read_log, verify
 from atlas.domain import Domain
 from atlas.features import feature_table
 from atlas.gallery import file_name
 from atlas.motion import MotionSpace
+from atlas.new_recordings import check_parameters, match_all, measured
 from atlas.reading import read_cohort
 from atlas.statistics import people_of
 from reconstruction.errors import InputError
@@ -181,15 +182,14 @@ def test_atlases_of_version_2_still_read(built: Path, cohort_folder: Path, tmp_p
     assert old.matcher.whole.novelty_limit == 2.5
     assert (old.matcher.norms, old.matcher.severity, old.matcher.domain) == (None, None, Domain())
     path = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0]
-    (was,), _ = match_all(old, [path], [load(path)])
-    (made,), _ = match_all(now, [path], [load(path)])
+    (was,), (made,) = (match_all(atlas, measured(atlas, [path], [load(path)]))[0] for atlas in (old, now))
     assert was.similarities == made.similarities
     assert (was.part_evidence, len(made.part_evidence)) == ((), 8)
     json.dumps(was.to_json(), allow_nan=False)
 
 
 def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
-    built: Path, cohort_folder: Path, tmp_path: Path
+    built: Path, cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     inputs = sorted(cohort_folder.glob("sub-001/*face.safetensors"))
     match(built, inputs, tmp_path / "match.json", age=100)
@@ -204,6 +204,16 @@ def test_a_person_outside_the_atlass_ages_is_refused_and_no_group_named(
     others = sorted(cohort_folder.glob("sub-002/*face.safetensors"))
     with pytest.raises(InputError, match="expected the recordings of one person with --age or --sex, got those of 2"):
         match(built, [*inputs, *others], sex="F")
+
+    table = tmp_path / "patients.tsv"
+    table.write_text("participant_id\tage\nsub-001\t100\n")
+    match(built, [*inputs, *others], tmp_path / "match.json", people=table)
+    old, unknown = json.loads((tmp_path / "match.json").read_text())["people"]
+    assert (old["person"], old["decision"]) == ("sub-001", "refused")
+    assert not any("age" in reason for reason in unknown["refusals"])
+    assert "note: sub-002 not in patients.tsv: matched with age and sex unknown" in capsys.readouterr().err
+    with pytest.raises(InputError, match="expected --people, or --age and --sex, but got both"):
+        match(built, inputs, age=30, people=table)
 
 
 def test_atlases_of_version_1_still_read(built: Path, tmp_path: Path) -> None:
@@ -283,6 +293,15 @@ def test_parameters_of_another_template_are_refused_or_said(built: Path, cohort_
     names = tuple(f"component {i}" for i in range(len(sequence.expression_names)))
     with pytest.raises(InputError, match="whose expressions differ"):
         check_parameters(atlas, FaceSequence(**{**vars(newer), "expression_names": names}), path)
+
+
+def test_a_recording_without_a_face_is_named_when_it_is_matched(built: Path, cohort_folder: Path) -> None:
+    atlas = load_atlas(built)
+    path = sorted(cohort_folder.glob("sub-001/*face.safetensors"))[0]
+    sequence = load(path)
+    blind = replace(sequence, valid=np.zeros(len(sequence), bool))
+    with pytest.raises(InputError, match=f"{path.name}: expected at least 10 frames"):
+        measured(atlas, [path], [blind])
 
 
 def test_recordings_without_enough_frames_are_left_out_and_said(

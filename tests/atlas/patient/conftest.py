@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from atlas.atlas import Atlas
 from atlas.motion import MotionSpace
+from atlas.new_recordings import measured
 from atlas.patient import MatchedPerson, matched_people, page
 from atlas.patient.z_map import z_pictures
 from reconstruction.sequence import FaceSequence
@@ -28,6 +30,7 @@ def matched(
     """sub-077, a woman of 34, recorded before three stimuli."""
     stimuli = ["happiness", "anger", "neutral"]
     sequences = [new_person(s) for s in stimuli]
+    paths = [Path(f"sub-077/sub-077_task-{s}.face.safetensors") for s in stimuli]
     return matched_people(
-        known_atlas, template, space, sequences, ["sub-077"] * 3, stimuli, known={"sub-077": (34.0, "F")}
+        known_atlas, template, space, measured(known_atlas, paths, sequences), {"sub-077": (34.0, "F")}
     )[0]

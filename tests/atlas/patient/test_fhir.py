@@ -3,6 +3,7 @@
 import copy
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def test_probabilities_are_per_cent_and_all_is_preliminary(
     (device,) = of(bundle, "Device")
     assert device["identifier"][0]["value"] == DIGEST
     assert risk["performer"]["reference"] == f"urn:uuid:{device['id']}"
+
+
+def test_a_refused_match_is_fhir_without_probabilities(matched: MatchedPerson, known_atlas: Atlas) -> None:
+    pytest.importorskip("fhir.resources")
+    nothing = {"decision": "refused", "refusals": ["too short"], "probabilities": {}, "prediction_set": []}
+    bundle = fhir_bundle([replace(matched, match={**matched.match, **nothing})], known_atlas, DIGEST)
+    validate_fhir(bundle)
+    (risk,) = of(bundle, "RiskAssessment")
+    assert "prediction" not in risk
+    assert {"text": "Refused, no probability holds: too short."} in risk["note"]
 
 
 def test_biomarkers_carry_ucum_units_and_the_norm(bundle: dict[str, Any], matched: MatchedPerson) -> None:

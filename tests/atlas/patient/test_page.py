@@ -13,11 +13,11 @@ from pypdf import PdfReader
 
 from atlas.atlas import Atlas
 from atlas.motion import MotionSpace
+from atlas.new_recordings import measured
 from atlas.patient import MatchedPerson, matched_people, page, write_patient_reports
 from atlas.patient.course_figure import panels
 from atlas.patient.page import page_context
 from atlas.patient.z_map import LIMIT, z_colours, z_pictures
-from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT, FaceSequence
 from reconstruction.template import Template
 
@@ -90,20 +90,11 @@ def test_a_page_that_fits_no_sheet_is_said(
 def test_nobody_is_named_by_a_file(
     known_atlas: Atlas, template: Template, space: MotionSpace, new_person: Callable[..., FaceSequence]
 ) -> None:
-    people = matched_people(known_atlas, template, space, [new_person("anger"), new_person("neutral")], [None, None],
-                            ["anger", None])  # fmt: skip
+    paths = [Path("schmidt_task-anger.face.safetensors"), Path("schmidt.face.safetensors")]
+    recordings = measured(known_atlas, paths, [new_person("anger"), new_person("neutral")])
+    people = matched_people(known_atlas, template, space, recordings)
     assert [p.id for p in people] == ["input-1", "input-2"]
     assert people[1].stimuli == ("unknown",)
-
-
-def test_a_recording_without_a_face_is_refused_by_its_person(
-    known_atlas: Atlas, template: Template, space: MotionSpace, new_person: Callable[..., FaceSequence]
-) -> None:
-    blind = new_person("anger")
-    blind = replace(blind, valid=np.zeros(len(blind), bool))
-    with pytest.raises(InputError, match="at least 10 frames") as caught:
-        matched_people(known_atlas, template, space, [blind], ["sub-5"], ["anger"])
-    assert caught.value.__notes__ == ["in a recording of sub-5"]
 
 
 def test_an_atlas_without_a_norm_says_so(

@@ -6,14 +6,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from atlas.cli.main import app
+from atlas.custody import HEAD, LOG, read_log, verify
 
 OUTPUTS = {
     "validation.json", "people.json", "report.html", "tripod-ai.md", "tripod-ai.html", "probast-ai.md",
-    "probast-ai.html", "permutations-person.json", "figures",
+    "probast-ai.html", "permutations-person.json", "figures", LOG, HEAD,
 }  # fmt: skip
 
 
@@ -50,6 +52,12 @@ def test_it_writes_results_report_and_sheets(validated: tuple[Path, Result], coh
     right = sum(person["best"][0] == person["group"] for person in people) / 12
     assert document["accuracy"] == pytest.approx(right, abs=1e-4)
     assert f"held-out people given their own group: {right:.0%}" in result.output
+    refused = [person["refused"][0] for person in people]
+    assert document["refused"]["value"] == pytest.approx(np.mean(refused), abs=1e-4)
+    answered = [p["best"][0] == p["group"] for p, far in zip(people, refused, strict=True) if not far]
+    assert document["accuracy_of_others"]["value"] == pytest.approx(np.mean(answered), abs=1e-4)
+    assert not verify(out)
+    assert [entry.action for entry in read_log(out).entries] == ["validate"]
 
 
 def test_only_people_json_names_participants_and_nothing_names_a_place(
@@ -62,7 +70,7 @@ def test_only_people_json_names_participants_and_nothing_names_a_place(
             assert not re.search(r"sub-\d", text), path.name
         assert str(cohort_folder) not in text
         assert str(out) not in text
-        if path.suffix in (".html", ".md", ".json") and not path.name.startswith("permutations"):
+        if path.suffix in (".html", ".md", ".json") and not path.name.startswith(("permutations", "audit-log")):
             assert "not a diagnosis" in text.lower()
             assert "simulated" in text
 
@@ -108,7 +116,10 @@ def test_a_copied_recording_ends_the_run_and_can_be_allowed(
     shutil.copy(validated[0] / "validation.json", out)  # of an earlier run
     result = run(cohort, "--out", out)
     assert result.exit_code == 3, result.output
-    assert [path.name for path in out.iterdir()] == ["audit.json"]
+    assert {path.name for path in out.iterdir()} == {"audit.json", LOG, HEAD}
+    (entry,) = read_log(out).entries
+    assert entry.facts["refused_for"]
+    assert entry.facts["validation_sha256"] is None
     assert "audit, refuse: 2 people share a recording with another" in result.output
     assert "remove the copies, or list the person once" in result.output
     assert "--allow 'duplicate'" in result.output
