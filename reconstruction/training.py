@@ -109,8 +109,11 @@ def _try(
 
 
 def learn(template: Template, renders: Renders, provenance: dict) -> Calibration:
-    """The model from all people, for an image looked at once and twice."""
-    once, twice = (_learn_and_judge(template, seen, provenance) for seen in (renders, renders.looked_at_twice()))
+    """The model from all people, for an image looked at once and, where there are features of it, twice."""
+    once = _learn_and_judge(template, renders, provenance)
+    if not renders.features.shape[1]:
+        return once
+    twice = _learn_and_judge(template, renders.looked_at_twice(), provenance)
     return replace(once, twice={name: getattr(twice, name) for name in LOOKED})
 
 

@@ -67,7 +67,8 @@ def ideal_people(template: Template, detect: Detect, people: int = PEOPLE) -> Re
         points += rng.normal(0, 0.3, points.shape).astype(np.float32)
         cameras = np.tile(camera_matrix, (FRAMES, 1, 1))
         person_of = np.full(FRAMES, person)
-        parts.append(Renders(points, unseen(FRAMES), np.tile(shape, (FRAMES, 1)), motion, person_of, cameras, poses))
+        looks = unseen(FRAMES), unseen(FRAMES)
+        parts.append(Renders(points, *looks, np.tile(shape, (FRAMES, 1)), motion, person_of, cameras, poses))
     return Renders.join(parts)
 
 

@@ -88,9 +88,9 @@ def test_what_films_told_is_kept(template, ideal_calibration, tmp_path):
 def test_a_file_of_version_1_still_reads(template, ideal_calibration, tmp_path):
     """It knew the reliability of landmarks alone."""
     save_calibration(ideal_calibration, tmp_path / "new.calibration.safetensors")
-    arrays, header = read_arrays(tmp_path / "new.calibration.safetensors", "face-calibration", 2)
+    arrays, header = read_arrays(tmp_path / "new.calibration.safetensors", "face-calibration", 3)
     assert not [name for name in arrays if name.startswith("measured")]
-    assert header.pop("version") == 2
+    assert header.pop("version") == 3
     header.pop("kind")
     old = tmp_path / "old.calibration.safetensors"
     write_arrays(old, "face-calibration", 1, arrays, header)

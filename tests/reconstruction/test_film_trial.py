@@ -6,6 +6,7 @@ import pytest
 from reconstruction.calibration import load_calibration
 from reconstruction.film_trial import try_films
 from reconstruction.films import Film
+from reconstruction.image_features import crop
 from reconstruction.motion import motion_names
 from reconstruction.reliability import Reliability
 from reconstruction.rendering import Renderer
@@ -21,13 +22,13 @@ def film(template, sequence, detect_ideally):
     poses, camera_matrix = sequence.camera_from_head.astype(float), sequence.camera_matrix.astype(float)
     poses[~sequence.valid] = poses[0]
     renderer, vertices = Renderer(*sequence.image_size), sequence.vertices(template)
-    greys = []
+    points = detect_ideally(sequence.shape.astype(float), motion, camera_matrix, poses)
+    greys, crops = [], []
     for t in range(n):
         rgb, _ = renderer.render(vertices[t], template.faces, template.colours, camera_matrix, poses[t])
         greys.append(rgb[..., 1].copy())
-    points = detect_ideally(sequence.shape.astype(float), motion, camera_matrix, poses)
-    features = np.zeros((len(points), len(load_calibration(template).feature_mean)))
-    return Film(greys, points, features, sequence.valid.copy(), sequence.shape, motion, camera_matrix, poses)
+        crops.append(crop(rgb, points[t]))
+    return Film(greys, points, np.array(crops), sequence.valid.copy(), sequence.shape, motion, camera_matrix, poses)
 
 
 def test_both_stages_recover_what_was_filmed(template, film):
