@@ -107,6 +107,15 @@ def conformal_quantile(values: np.ndarray, share: np.ndarray, rate: float, other
     return float(np.interp(rate * (people + 1), np.cumsum(share[order]), values[order]))
 
 
+def decided(sets: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """(...) bool: people who are given a group, not 'inconclusive': it alone is in the set, and no other is nearer.
+    (Limits differ by group, so that a farther and less likely group can be the one left.)
+
+    sets : (..., G) bool; best : (...) number of the nearest group
+    """
+    return (sets.sum(-1) == 1) & np.take_along_axis(sets, np.asarray(best)[..., None], -1)[..., 0]
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     raised = np.exp(logits - logits.max(-1, keepdims=True))
     return raised / raised.sum(-1, keepdims=True)

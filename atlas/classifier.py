@@ -104,7 +104,7 @@ class FaceMatcher(ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
     def prediction_sets(self, X: np.ndarray) -> np.ndarray:
-        """(P, G) bool: the groups that cannot be excluded; anything but exactly one is 'inconclusive'."""
+        """(P, G) bool: the groups that cannot be excluded; anything but the nearest alone is 'inconclusive'."""
         table = self._checked(X)
         scores = self._scores(table)
         return _each(table, self.whole_, self.single_, scores, lambda c, s: c.sets(c.probabilities(s)))

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from atlas.calibration import decided
 from atlas.encoder import Task, embed, fit_encoders, inner_folds
 from atlas.features import FeatureTable, Scaler
+from atlas.match import INCONCLUSIVE
 from atlas.matcher import COVERAGE, fit_matchers
 from atlas.parallel import run_all
 from reconstruction.sequence import STATEMENT
@@ -137,13 +139,13 @@ def evaluate(
             present = [s for s, row in zip(table.stimuli, table.values[i], strict=False) if np.isfinite(row).any()]
             calibration = matcher.calibration(present)
             probabilities[i] = calibration.probabilities(cosines[i])
-            fitting = [name for name, kept in zip(names, calibration.sets(probabilities[i]), strict=True) if kept]
+            inside = calibration.sets(probabilities[i])
             made[i] = Prediction(
                 person=people[i],
                 group=groups[i],
                 best=names[best[i]],
-                decision=fitting[0] if len(fitting) == 1 else "inconclusive",
-                covered=groups[i] in fitting,
+                decision=names[best[i]] if decided(inside, best[i]) else INCONCLUSIVE,
+                covered=bool(inside[labels[i]]),
                 probabilities=dict(zip(names, map(float, probabilities[i]), strict=True)),
                 single_share=float(hits[owner == i].mean()),
             )
@@ -151,7 +153,7 @@ def evaluate(
     right = best == labels
     balanced = _balanced(best, labels)
     shuffled = _permuted(table, labels, fold, len(names), permutations, seed, progress)
-    decided = np.array([p.decision != "inconclusive" for p in predictions])
+    given = np.array([p.decision != INCONCLUSIVE for p in predictions])
     decided_right = np.array([p.decision == p.group for p in predictions])
     single_share = np.array([p.single_share for p in predictions])
     truth = np.eye(len(names))[labels]
@@ -166,8 +168,8 @@ def evaluate(
         permutations=permutations,
         single_accuracy=float(single_share.mean()),
         single_interval=_bootstrap(single_share, seed),
-        decided=float(decided.mean()),
-        right_of_decided=float(decided_right[decided].mean()) if decided.any() else None,
+        decided=float(given.mean()),
+        right_of_decided=float(decided_right[given].mean()) if given.any() else None,
         coverage=coverage,
         covered=float(np.mean([p.covered for p in predictions])),
         confusion={

@@ -2,7 +2,7 @@
 
 Similarity is the cosine of encoder embeddings, -1 to 1. Probabilities are softmax(cosines / temperature), groups
 weighted equally: they hold where the groups are equally common, not at a clinic's prevalence. The decision is a group
-only when the conformal prediction set holds exactly that group; more than one group in it, or none, is 'inconclusive'.
+only when the conformal prediction set holds exactly that group and no other is nearer; all else is 'inconclusive'.
 Of every group's people a share `coverage` has their group in the set (see `calibration`), so no more than 1 - coverage
 of them are given another group. A match of one stimulus and one of all stimuli are calibrated apart. Where the
 recording or the person is unlike the atlas's (see `domain`, and the novelty of the features), the match is refused:
@@ -16,7 +16,7 @@ import numpy as np
 
 from atlas.aggregation import FEW_FRAMES, RecordingSummary
 from atlas.biomarkers import ReliabilityTable
-from atlas.calibration import Calibration
+from atlas.calibration import Calibration, decided
 from atlas.cross_fitting import HeldOut, cross_fit_encoders, unlikeness
 from atlas.domain import RATE, Domain
 from atlas.encoder import FittedEncoder
@@ -93,8 +93,9 @@ class Matcher:
         novelty = float(unlikeness(z)[0])
         refusals = (*self.domain.reasons(recordings, age, sex), *self._strange(z, novelty, calibration))
         probabilities = calibration.probabilities(cosines)
-        kept = tuple(g for g, inside in zip(self.groups, calibration.sets(probabilities), strict=True) if inside)
-        decision = kept[0] if len(kept) == 1 else INCONCLUSIVE
+        inside = calibration.sets(probabilities)
+        kept = tuple(g for g, stays in zip(self.groups, inside, strict=True) if stays)
+        decision = kept[0] if decided(inside, cosines.argmax()) else INCONCLUSIVE
         return Match(
             input=name,
             person=person,

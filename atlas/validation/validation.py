@@ -9,8 +9,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from atlas.aggregation import AggregatedFace
+from atlas.calibration import decided
 from atlas.classifier import FaceMatcher
 from atlas.features import FeatureTable
+from atlas.match import INCONCLUSIVE
 from atlas.validation.audit import Audit, association_json
 from atlas.validation.bayes import BestPossible
 from atlas.validation.comparators import age_and_sex, comparators, of_age_and_sex
@@ -26,7 +28,7 @@ from atlas.validation.subgroups import Subgroup, subgroups
 from reconstruction.errors import InputError
 from reconstruction.sequence import STATEMENT
 
-INCONCLUSIVE, MATCHER = "inconclusive", "this matcher"
+MATCHER = "this matcher"
 Progress = Callable[[str, int, int], None]
 
 
@@ -87,7 +89,7 @@ class Null:
 
 @dataclass(frozen=True)
 class Conformal:
-    """stated : coverage; covered, inconclusive : shares of people; decided_right : of those with one group, right
+    """stated : coverage; covered, inconclusive : shares of people; decided_right : of those given a group, right
     by_group : share covered in every group
     """
 
@@ -228,7 +230,7 @@ class Validation:
     def people_json(self) -> dict[str, Any]:
         """What was said of everyone when they were held out: personal data."""
         assert self.held.sets is not None
-        rows = []
+        rows, named = [], decided(self.held.sets, self.held.best)
         for i, person in enumerate(self.people):
             kept = [
                 [name for name, inside in zip(self.groups, self.held.sets[r, i], strict=True) if inside]
@@ -239,7 +241,10 @@ class Validation:
                     "person": person.id,
                     "group": person.group,
                     "best": [self.groups[b] for b in self.held.best[:, i]],
-                    "decision": [names[0] if len(names) == 1 else INCONCLUSIVE for names in kept],
+                    "decision": [
+                        self.groups[best] if given else INCONCLUSIVE
+                        for best, given in zip(self.held.best[:, i], named[:, i], strict=True)
+                    ],
                     "prediction_set": kept,
                     "refused": self.refusals.each[:, i].tolist(),
                     "probabilities": {
@@ -304,7 +309,7 @@ def validate(
         seed=settings.seed, folder=folder, progress=told("shuffle the groups"),
     )  # fmt: skip
     covered = held.sets[:, np.arange(len(labels)), labels].mean(0)
-    single = held.sets.sum(2) == 1
+    inconclusive = ~decided(held.sets, held.best)
     right = (held.best == labels).mean(0)
     sites_out = None
     if site_split is not None:
@@ -317,7 +322,7 @@ def validate(
         sites_out = SitesOut(
             len(site_split.folds),
             discrimination(groups, labels, away.best, away.adjusted, settings.seed),
-            _conformal(settings.coverage, groups, labels, away.sets),
+            _conformal(settings.coverage, groups, labels, away),
             refusals(people, samples, site_split, away),
             Null(balanced(away.best[0], labels), within),
         )
@@ -334,9 +339,9 @@ def validate(
         result=result,
         calibration=calibration(labels, held.adjusted, settings.seed),
         decisions=decision_curves(groups, labels, held.adjusted),
-        conformal=_conformal(settings.coverage, groups, labels, held.sets),
+        conformal=_conformal(settings.coverage, groups, labels, held),
         refusals=refusals(people, samples, split, held),
-        subgroups=subgroups(people, right, covered, (~single).mean(0), settings.columns),
+        subgroups=subgroups(people, right, covered, inconclusive.mean(0), settings.columns),
         null=Null(balanced(held.best[0], labels), shuffled),
         comparators={name: _compared(other, held, samples, settings.seed) for name, other in answers.items()},
         embeddings=embedding_map(matcher, samples, split.folds[0], settings.seed),
@@ -349,16 +354,16 @@ def matcher_for(table: FeatureTable, settings: Settings) -> FaceMatcher:
     return FaceMatcher(table.names, table.stimuli, coverage=settings.coverage, random_state=settings.seed)
 
 
-def _conformal(stated: float, groups: Sequence[str], labels: np.ndarray, sets: np.ndarray) -> Conformal:
-    covered = sets[:, np.arange(len(labels)), labels].mean(0)
-    single = sets.sum(2) == 1
-    hits = (single & sets[:, np.arange(len(labels)), labels]).mean(0).sum()
-    decided = single.mean(0).sum()
+def _conformal(stated: float, groups: Sequence[str], labels: np.ndarray, held: HeldOut) -> Conformal:
+    assert held.sets is not None, "FaceMatcher has prediction sets"
+    covered = held.sets[:, np.arange(len(labels)), labels].mean(0)
+    named = decided(held.sets, held.best)
+    hits, given = (named & (held.best == labels)).mean(0).sum(), named.mean(0).sum()
     return Conformal(
         stated=stated,
         covered=share(covered.sum(), len(labels)),
-        inconclusive=share(len(labels) - decided, len(labels)),
-        decided_right=share(hits, decided),
+        inconclusive=share(len(labels) - given, len(labels)),
+        decided_right=share(hits, given),
         by_group={name: share(covered[labels == g].sum(), int((labels == g).sum())) for g, name in enumerate(groups)},
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atlas.calibration import Calibration, calibrate, conformal_quantile, novelty_limit, softmax
+from atlas.calibration import Calibration, calibrate, conformal_quantile, decided, novelty_limit, softmax
 
 
 def calibrated(scores: np.ndarray, labels: np.ndarray, coverage: float = 0.9) -> Calibration:
@@ -71,3 +71,9 @@ def test_a_calibration_survives_json_with_what_it_does_not_know() -> None:
     assert np.isnan(back.novelty)
     assert (back.novelty_limit, back.thresholds) == (np.inf, (0.5, 1.0))
     assert softmax(np.zeros(4)).tolist() == [0.25] * 4
+
+
+def test_a_group_is_named_only_where_it_is_left_alone_and_nearest() -> None:
+    sets = np.array([[True, False, False], [False, True, False], [True, True, False], [False, False, False]])
+    assert decided(sets, np.array([0, 0, 0, 0])).tolist() == [True, False, False, False]
+    assert decided(np.stack([sets, sets]), np.array([[0] * 4, [1] * 4]))[1].tolist() == [False, True, False, False]
