@@ -1,7 +1,7 @@
 """Letters that matplotlib's own font lacks, as in group names of Asian scripts: from fonts that are installed.
 
-matplotlib looks for a letter in one family of a text after the other; those that have what it lacks are named behind its
-own. Figures that lack nothing are drawn as ever, with the same bytes on every machine.
+matplotlib looks for a letter in one family of a text after the other; those that have what is lacking are named behind
+its own. Figures that lack nothing are drawn as ever, with the same bytes on every machine.
 """
 
 import logging
@@ -23,7 +23,7 @@ OWN = "DejaVu Sans"  # carried by matplotlib
 
 @contextmanager
 def letters_of(figure: Figure) -> Iterator[None]:
-    """What is drawn within has the figure's letters, as far as an installed font has them; a warning tells of others."""
+    """Within, the figure is drawn with all its letters that an installed font has; a warning tells of others."""
     own = FT2Font(font_manager.findfont(OWN))
     lacking: dict[Text, set[str]] = {}
     for text in figure.findobj(Text):
