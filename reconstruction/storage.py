@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -150,11 +151,12 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
         raise _unreadable(kind, path, error) from error
     encodings = {name: element["encoding"] for name, element in header.pop(ELEMENTS, {}).items() if known[name]}
     for name, array in arrays.items():
-        said = encodings.get(name, f"array/{array.dtype.name}")
-        if said != f"array/{array.dtype.name}":
+        is_of = _dtype_name(array.dtype)
+        said = encodings.get(name, f"array/{is_of}")
+        if said != f"array/{is_of}":
             raise InputError(
-                f"expected {name!r} in {path} to be {_short(said)}, as its header says, but it is {array.dtype.name}; "
-                "write the file anew."
+                f"expected {name!r} in {path} to be {_short(said)}, as its header says, but it is {is_of}; write the "
+                "file anew."
             )
         if array.dtype.kind == "f" and not _finite(array):
             raise InputError(
@@ -213,7 +215,7 @@ def parse_json(text: str) -> Any:
         layer = [
             inner
             for value in layer
-            if isinstance(value, dict | list)
+            if isinstance(value, (dict, list))  # a union would be made anew every time
             for inner in (value.values() if isinstance(value, dict) else value)
         ]
         if not layer:
@@ -240,6 +242,12 @@ def _known_elements(header: Mapping[str, Any], path: Path) -> dict[str, bool]:
                 f"{_short(name)} in {path.name} is {_short(encoding)}, version {version}: newer than this software"
             )
     return known
+
+
+@cache
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """``float32`` and so on; NumPy puts it together anew every time, which takes longer than reading an array."""
+    return dtype.name
 
 
 def left_out(what: str) -> None:

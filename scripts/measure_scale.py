@@ -1,6 +1,7 @@
 """Time and memory of building an atlas at the scale of a published cohort: 353 people, five recordings of 450 frames.
 
 usage: python scripts/measure_scale.py [--folder outputs/scale] [--people 353] [--frames 450] [--permutations 99]
+                                        [--without-matcher]
 
 Simulates a cohort, and one of half the frames, as parameter files unless they are there, and goes through the stages of
 `face-atlas build` in a process of its own for each. Printed for every stage: processor seconds, seconds, and the peak
@@ -14,12 +15,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from atlas.aggregation import feature_names, frame_moments, template_units
+from atlas.aggregation import AggregatedFace, feature_names, frame_moments, template_units
 from atlas.biomarkers.recording import face_parts, recording_biomarkers
 from atlas.biomarkers.table import biomarker_table
 from atlas.cohort import Cohort, load_cohort
@@ -34,7 +36,7 @@ from atlas.simulation import simulate
 from atlas.standard_faces import standard_faces
 from atlas.statistics import PERMUTATIONS, compare, contrasts, people_of
 from reconstruction.sequence import load
-from reconstruction.template import load_template
+from reconstruction.template import Template, load_template
 
 FPS = 5.0  # Emoface's
 TURNS = 5
@@ -88,7 +90,7 @@ def moments_pass(cohort: Cohort, space: MotionSpace) -> dict[tuple[str, str | No
     return {key: space.rms_mm(moments.spread) for key, moments in sums.items()}
 
 
-def measure(folder: Path, permutations: int) -> None:
+def measure(folder: Path, permutations: int, matcher: bool) -> None:
     """Go through the stages in this process; print what was measured as JSON."""
     head = load_template()
     space = motion_space(head)
@@ -114,14 +116,21 @@ def measure(folder: Path, permutations: int) -> None:
     compare(biomarkers, known, contrasts(cohort.groups, REFERENCE), reliability={}, **settings)
     laps.lap(f"statistics of biomarkers, {PERMUTATIONS} permutations")
     required = laps.total()
-    labels = [person.group for person in reading.people]
+    if matcher:
+        measure_matcher(reading.people, head, space, permutations, laps)
+    print(json.dumps({"laps": laps.rows, "required": required, "ratio": np.median(ratios, axis=0).tolist()}))
+
+
+def measure_matcher(
+    people: Sequence[AggregatedFace], head: Template, space: MotionSpace, permutations: int, laps: Laps
+) -> None:
+    labels = [person.group for person in people]
     names = feature_names(space, template_units(head))
-    table = feature_table([p.recordings for p in reading.people], names, stimuli_of(reading.people))
+    table = feature_table([p.recordings for p in people], names, stimuli_of(people))
     fit_matcher(table, labels)
     laps.lap("fit the matcher")
-    evaluate(table, labels, [person.id for person in reading.people], permutations=permutations)
+    evaluate(table, labels, [person.id for person in people], permutations=permutations)
     laps.lap(f"evaluate, {permutations} shuffles")
-    print(json.dumps({"laps": laps.rows, "required": required, "ratio": np.median(ratios, axis=0).tolist()}))
 
 
 def main() -> None:
@@ -130,10 +139,11 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=353)
     parser.add_argument("--frames", type=int, default=450)
     parser.add_argument("--permutations", type=int, default=99)
+    parser.add_argument("--without-matcher", action="store_true", help="neither fit nor evaluate it, the longest part")
     parser.add_argument("--stages", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stages:
-        measure(arguments.stages, arguments.permutations)
+        measure(arguments.stages, arguments.permutations, not arguments.without_matcher)
         return
     results = []
     for frames in (arguments.frames // 2, arguments.frames):
@@ -141,6 +151,7 @@ def main() -> None:
         if not cohort.is_dir():
             simulate(cohort, arguments.people, frames / FPS, seed=1, fps=FPS, workers=None)
         command = [sys.executable, __file__, "--stages", str(cohort), "--permutations", str(arguments.permutations)]
+        command += ["--without-matcher"] * arguments.without_matcher
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)

@@ -22,6 +22,7 @@ def photograph(viewer: Path, browser: str) -> Image.Image:
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=browser, args=SOFTWARE)
         page = running.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
+        page.set_default_timeout(0)  # a busy processor draws slowly
         page.goto(viewer.resolve().as_uri())
         page.locator("#labels div").first.wait_for()
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -1,10 +1,14 @@
 """Draw the pictures that the README shows: the embedded template, a recording's quality, wrinkles, an atlas's overlay.
 
 usage: python scripts/render_readme_pictures.py [--out docs/images]
+       python scripts/render_readme_pictures.py --report ATLAS/report.pdf
+
+With --report only three of its pages are drawn, by pdftoppm (Debian's package poppler-utils).
 """
 
 import argparse
 import io
+import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from pypdf import PdfReader
 
 from atlas.aggregation import AggregatedFace, summarise, template_units
 from atlas.atlas import build_atlas
@@ -46,6 +51,8 @@ LEFT_OUT = (  # of the recording whose quality is shown: from second to second, 
 )
 STIMULI, PEOPLE = ("happiness", "anger", "sadness", "fear", "neutral"), 150
 RAKING = (-0.6, -0.8, -0.2)  # light that shows fine form
+PAGES = ("Who is in it", "The standard faces", "Differences between the groups")  # of a report, by a heading on them
+REPORT_WIDTH, DESK, EDGE = 1600, "#cdd2dc", 12  # pixels, what the pages lie on, and how much of it shows
 OVERLAY_WIDTH = 1100  # pixels
 HEIGHT = 300  # pixels of one head
 CAPTION = 34
@@ -143,11 +150,32 @@ def overlay(template: Template) -> Image.Image:
         return opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
+def report_pages(report: Path) -> Image.Image:
+    """The pages with the headings of `PAGES` side by side."""
+    texts = [page.extract_text() for page in PdfReader(report).pages]
+    pages = []
+    for heading in PAGES:
+        number = next(n for n, text in enumerate(texts, 1) if f"\n{heading}\n" in f"\n{text}\n")
+        command = ["pdftoppm", "-png", "-r", "96", "-f", str(number), "-l", str(number), str(report)]
+        drawn = subprocess.run(command, capture_output=True, check=True).stdout
+        pages.append(Image.open(io.BytesIO(drawn)).convert("RGB"))
+    width, height = pages[0].size
+    sheet = Image.new("RGB", (len(pages) * (width + EDGE) + EDGE, height + 2 * EDGE), DESK)
+    for n, page in enumerate(pages):
+        sheet.paste(page, (EDGE + n * (width + EDGE), EDGE))
+    return sheet.resize((REPORT_WIDTH, round(REPORT_WIDTH * sheet.height / sheet.width)), Image.Resampling.LANCZOS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    out = parser.parse_args().out
+    parser.add_argument("--report", type=Path, help="draw report.png alone, of this report.pdf")
+    arguments = parser.parse_args()
+    out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
+    if arguments.report:
+        report_pages(arguments.report).quantize(256).save(out / "report.png", optimize=True)
+        return
     (out / "quality.png").write_bytes(example_strip(load_template()))
     overlay(load_template()).save(out / "overlay.png", optimize=True)
     wrinkles_sheet(load_template()).quantize(64).save(out / "detail.png", optimize=True)

@@ -1,9 +1,11 @@
 """Colour bars alone, for pages that lay their pictures out themselves."""
 
+from dataclasses import replace
+
 from matplotlib.figure import Figure
 
 from atlas.figures.colours import DIFFERENCE_MAP, SPREAD_MAP
-from atlas.figures.page import DPI, Page, Scale, figure_png
+from atlas.figures.page import DPI, Page, Scale, figure_png, wrapped
 
 
 def difference_bar(limit: float, label: str) -> bytes:
@@ -17,8 +19,9 @@ def spread_bar(limit: float, label: str) -> bytes:
 
 
 def _bar(scale: Scale) -> bytes:
-    page = Page(506, 86)
-    page.bar(30, 8, 446, scale)
+    lines = wrapped(scale.label, 430)  # narrower than the picture: letters differ
+    page = Page(506, 66 + 20 * len(lines))
+    page.bar(30, 8, 446, replace(scale, label="\n".join(lines)))
     figure: Figure = page.figure
     figure.set_dpi(2 * DPI)
     return figure_png(figure)

@@ -19,6 +19,7 @@ SHOWN = 24  # rows: those with the largest effect in any contrast
 MORE, LESS, NEITHER = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of RdBu_r, as in overlays; grey: not significant
 _ROW, _COLUMN, _NUMBERS, _RELIABILITY = 27, 330, 150, 130  # pixels
 _LETTER = 8  # pixels of a quantity's name
+_RECOVERED = " Reliability: correlation with the truth, by the template's calibration."
 _MARKERS = {2: "s", 1: "D", 0: "o"}
 
 
@@ -44,13 +45,15 @@ def forest(
     rows = sorted(sizes, key=lambda quantity: (-sizes[quantity], quantity))
     chosen = rows[:shown]
     names = max(160, 20 + _LETTER * max((len(labels.get(quantity, quantity)) for quantity in chosen), default=0))
-    width = 2 * MARGIN + names + (_COLUMN + _NUMBERS) * len(contrasts) + _RELIABILITY
+    reliabilities = [_reliability(known, quantity) for quantity in chosen]
+    recovered = bool(np.isfinite(reliabilities).any())  # parameters that no fit gave have no reliability
+    width = 2 * MARGIN + names + (_COLUMN + _NUMBERS) * len(contrasts) + (_RELIABILITY if recovered else 0)
     score = all(e.n_b == 0 for e in known.values())
     scale = "partial correlation" if score else "Hedges' g"
     left_out = f"; the {len(chosen)} largest of {len(rows)}" if len(chosen) < len(rows) else ""
     lines = wrapped(
         f"{scale}, with 95 % interval over people; {people_word(simulated)}{left_out}. Beside it the effect "
-        "in its unit. Reliability: correlation with the truth, by the template's calibration.",
+        f"in its unit.{_RECOVERED if recovered else ''}",
         width - 2 * MARGIN,
     )
     top = head_height(lines) + 64
@@ -79,7 +82,8 @@ def forest(
                 digits = decimals(largest[found.unit])
                 unit = found.unit.removesuffix(" 0 to 5")
                 page.text(x + _COLUMN + 10, at, f"{found.effect:+z.{digits}f} {unit}", SMALL, weight=bold)
-    _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, [_reliability(known, q) for q in chosen])
+    if recovered:
+        _reliabilities(page, width - MARGIN - _RELIABILITY + 10, top, y, reliabilities)
     _key(
         page,
         top + height + 78,

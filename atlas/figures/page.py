@@ -1,7 +1,7 @@
 """A page: a figure laid out in pixels from its upper left corner, its words for those who cannot see it, its files.
 
-A page becomes PNG and SVG, the same bytes for the same content: no date, no version, fixed ids. Nothing of matplotlib's
-global state is used or changed.
+A page becomes PNG and SVG, the same bytes for the same content: no date, no version, fixed ids. matplotlib's
+global state is left as it was.
 """
 
 import io
@@ -20,6 +20,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from atlas.figures.letters import letters_of
 from reconstruction.sequence import STATEMENT
 from reconstruction.storage import write_atomically
 
@@ -66,7 +67,7 @@ class AtlasFigure:
         packed = io.BytesIO()
         about = {"Date": None, "Creator": None, "Format": None, "Type": None}
         resolution = self.drawn.dpi
-        with matplotlib.rc_context(_SVG):
+        with matplotlib.rc_context(_SVG), letters_of(self.drawn):
             FigureCanvasSVG(self.drawn).print_svg(
                 packed, metadata=about | {"Title": self.title, "Description": self.alt}
             )
@@ -85,7 +86,8 @@ def write_figure(figure: AtlasFigure, folder: str | Path) -> list[Path]:
 def figure_png(figure: Figure) -> bytes:
     """PNG of a figure, without a date."""
     packed = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(packed, metadata={"Software": None})
+    with letters_of(figure):
+        FigureCanvasAgg(figure).print_png(packed, metadata={"Software": None})
     return packed.getvalue()
 
 
