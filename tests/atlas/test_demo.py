@@ -55,7 +55,7 @@ def test_the_demonstration_runs_goes_on_and_gives_the_same_again(
     after = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     assert after.keys() == before.keys()
     changed = {p.name for p in after if after[p] != before[p]}
-    assert changed <= {"timings.json", "report.html", LOG, HEAD}  # the log has one more build
+    assert changed <= {"timings.json", "report.html", "report.pdf", LOG, HEAD}  # times, and a log of one more build
     strip = r"<td class=\"n\">[0-9.]+ (s|min [0-9]+ s)</td>"
     assert re.sub(strip, "", report.read_text("utf-8")) == re.sub(strip, "", text)
     assert read_timings(DemoFolder(out))["simulate videos"] == timings["simulate videos"]
