@@ -174,7 +174,7 @@ def main() -> None:
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     if arguments.report:
-        report_pages(arguments.report).quantize(256).save(out / "report.png", optimize=True)
+        report_pages(arguments.report).save(out / "report.png", optimize=True)
         return
     (out / "quality.png").write_bytes(example_strip(load_template()))
     overlay(load_template()).save(out / "overlay.png", optimize=True)
