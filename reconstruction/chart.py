@@ -54,6 +54,12 @@ def make_chart(template: Template, every: int = 1) -> Chart:
     return Chart(embedding, hit & skin & on_face(template, embedding(vertices)).reshape(hit.shape))
 
 
+def front(template: Template) -> np.ndarray:
+    """(V,) bool: vertices of skin on the face's front half, between jaw and hairline."""
+    v, skin = template.v_template, template.skin
+    return skin & on_face(template, v) & (v[:, 2] > np.median(v[skin, 2]))
+
+
 def on_face(template: Template, points: np.ndarray) -> np.ndarray:
     """(N,) bool: which `points` (N, 3) on the neutral mean face lie, seen from the front, between jaw and hairline."""
     marks = template.landmarks68(template.v_template)

@@ -93,6 +93,10 @@ class FeatureNet(nn.Module):
         spread, mean = torch.std_mean(middle, (1, 2, 3), keepdim=True)
         return self.saying(self.seeing((crops - mean) / (spread + 4)))
 
+    def twice(self, crops: Tensor) -> Tensor:
+        """What it says of crops and of their mirror images, the mean of both."""
+        return (self(crops) + self(crops.flip(3)) @ self.mirror) / 2
+
 
 class Residual(nn.Module):
     """Two convolutions of which the result is added to what came in; it starts as nothing added."""
@@ -166,8 +170,5 @@ def image_features(crops: np.ndarray | DiskRows, frames: np.ndarray | None = Non
     with torch.no_grad():
         for i in range(0, len(used), AT_ONCE):
             part = torch.from_numpy(crops[used[i : i + AT_ONCE]]).float()[:, None]
-            said = network(part)
-            if looks == 2:
-                said = (said + network(part.flip(3)) @ network.mirror) / 2
-            out[i : i + AT_ONCE] = said.numpy()
+            out[i : i + AT_ONCE] = (network.twice(part) if looks == 2 else network(part)).numpy()
     return out

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reconstruction.chart import on_face
+from reconstruction.chart import front
 from reconstruction.template import Template
 
 BUMPS = 80
@@ -22,7 +22,7 @@ def with_residual_shape(template: Template, seed: int = 0) -> Template:
     They are orthogonal to the template's own over the skin.
     """
     rng, v, skin = np.random.default_rng(seed), template.v_template.astype(float), template.skin
-    face = skin & on_face(template, v) & (v[:, 2] > np.median(v[skin, 2]))
+    face = front(template)
     places = v[rng.choice(np.flatnonzero(face), BUMPS)]
     size = np.exp(rng.uniform(np.log(SIZES[0]), np.log(SIZES[1]), BUMPS))
     height = np.exp(-0.5 * ((v[:, None] - places) ** 2).sum(2) / size**2)

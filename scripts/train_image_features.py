@@ -27,7 +27,7 @@ import torch
 from rich.progress import Progress
 from torch.nn import functional
 
-from reconstruction.chart import on_face
+from reconstruction.chart import front
 from reconstruction.detectors import BUNDLED
 from reconstruction.image_features import FILE, KIND, SIDE, VERSION, FeatureNet, crop, read_network
 from reconstruction.motion import motion_names
@@ -94,8 +94,7 @@ def seen_shape(template: Template) -> np.ndarray:
     That is how far the surface between jaw and hairline goes along its normals, beyond size, place and turn of the
     head, which no picture tells. A tenth of the weight is left to the whole head's shape.
     """
-    v = template.v_template
-    face = np.flatnonzero(template.skin & on_face(template, v) & (v[:, 2] > np.median(v[:, 2])))
+    v, face = template.v_template, front(template)
     normals = vertex_normals(v, template.faces)[face]
     along = np.einsum("vc,vcs->vs", normals, template.shapedirs[face])
     placed = np.column_stack([normals, np.cross(v[face], normals), np.einsum("vc,vc->v", v[face], normals)])
@@ -176,7 +175,8 @@ def learn(
         if teacher:  # half of the aim is what it says: pictures of new people that it cannot know by heart
             for path in shown:
                 if path not in known:
-                    known[path] = _seen_twice(teacher, read([path])[0], mirror, mean, sd)
+                    with torch.no_grad():
+                        known[path] = teacher.twice(read([path])[0].float()[:, None]) * sd + mean
             truth = (truth + torch.cat([known[path] for path in shown])) / 2
         network.train()
         total = 0.0
@@ -206,19 +206,6 @@ def learn(
 
 def _is_held(path: Path) -> bool:
     return int(path.stem.split("-")[1]) // BLOCK % HELD == 0
-
-
-def _seen_twice(
-    network: FeatureNet, crops: torch.Tensor, mirror: torch.Tensor, mean: torch.Tensor, sd: torch.Tensor
-) -> torch.Tensor:
-    """(N, S + M) what a network says of crops (N, SIDE, SIDE) and of their mirror images, mean of both."""
-    out = torch.empty(len(crops), len(sd))
-    with torch.no_grad():
-        for said, part in zip(out.split(BATCH), crops.split(BATCH), strict=True):
-            x = part.float()[:, None]
-            straight, flipped = (network(x) * sd + mean for x in (x, x.flip(3)))
-            said.copy_((straight + flipped @ mirror) / 2)
-    return out
 
 
 def _judge(network: FeatureNet, crops: torch.Tensor, truth: torch.Tensor, seen: torch.Tensor) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def biomarkers(
         wide += [reactivity_columns(table)] if reactivity else []
         write_biomarkers(side_by_side(wide), out, reliability=told, simulated=measured.simulated, origin=measured.tool)
         rows = f"{len(table.people)} {kind}{'person' if len(table.people) == 1 else 'people'}"
-    for note in (*notes, *dict.fromkeys(measured.warnings)):
-        console.print(f"note: {note}")
+    tell_notes(console, (*notes, *dict.fromkeys(measured.warnings)))
     typer.echo(
         f"{out}: {rows}, {len(measured.quantities)} quantities of {measured.tool}; what they are: "
         f"{out.with_suffix('.json').name}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.options import Features, Quality, named
 from atlas.cli.parameters import parameters_of
 from atlas.cli.progress import recording_bar
@@ -151,8 +151,7 @@ def build(
         )  # fmt: skip
         report = write_folder(out, atlas, people, reading, Measured(table, parts), head, command)
         _record(out, atlas, reading, session)
-    for warning in (*people.warnings, *reading.notes, *atlas.warnings, *report.notes):
-        console.print(f"note: {warning}")
+    tell_notes(console, (*people.warnings, *reading.notes, *atlas.warnings, *report.notes))
     console.print(f"{out / FILE}: {_told(atlas)}")
     if atlas.matcher.severity is not None:
         console.print(_told_score(atlas.matcher.severity))

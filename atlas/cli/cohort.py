@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def tidy(
             authors=author or (),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
-    for note in made.notes:
-        console.print(f"note: {note}")
+    tell_notes(console, made.notes)
     console.print(f"{out}: {made.recordings} recordings of {made.people} people. Next: face-atlas cohort check {out}")
 
 

@@ -1,5 +1,6 @@
 """Where commands speak to their user, every sentence as it is."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,3 +14,9 @@ def make_console(stderr: bool = True) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def tell_notes(console: "Console", notes: Iterable[str]) -> None:
+    """What is to be said besides, a line each."""
+    for note in notes:
+        console.print(f"note: {note}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas.cli.command_line import command_line
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.progress import recording_bar
 
 if TYPE_CHECKING:
@@ -234,8 +234,7 @@ def _report(
         true_groups=true_groups,
         demo=extras,
     )
-    for note in written.notes:
-        make_console().print(f"note: {note}")
+    tell_notes(make_console(), written.notes)
     return written.html
 
 

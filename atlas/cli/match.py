@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.options import Quality
 from atlas.cli.progress import recording_bar
 
@@ -116,8 +116,7 @@ def match(
     for made in (*matches, *persons):
         chances = ", ".join(f"{group} {p:.0%}" for group, p in made.probabilities.items())
         console.print(f"{made.input}: {made.decision} ({'; '.join(made.refusals) or chances})")
-    for note in notes:
-        console.print(f"note: {note}")
+    tell_notes(console, notes)
     if report is not None:
         console.print(f"report: {report}")
     console.print(STATEMENT)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.results import print_table, stage_bar
 
 ALARM = 3  # exit status with --fail-on-alarm
@@ -62,8 +62,7 @@ def monitor(
     write_monitoring(out, found)
     page = write_page(out, found)
     console = make_console()
-    for warning in warnings:
-        console.print(f"note: {warning}")
+    tell_notes(console, warnings)
     if again:
         console.print(f"note: {again} of the files were known already and count once")
     if told and not found.outcomes:

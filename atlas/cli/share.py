@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.options import named
 from atlas.cli.progress import recording_bar
 
@@ -122,8 +122,7 @@ def share(
             workers=None,
             progress=lambda stage, done, of: bar.update(task, description=stage, completed=done, total=of or None),
         )
-    for note in made.notes:
-        console.print(f"note: {note}")
+    tell_notes(console, made.notes)
     for line in told(made.audit):
         typer.echo(line)
     typer.echo(f"{made.path}: {level}, {made.audit.people} {'simulated ' if made.audit.simulated else ''}people")

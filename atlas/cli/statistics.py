@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.options import named
 from atlas.cli.progress import recording_bar
 
@@ -86,8 +86,7 @@ def statistics(
     write_statistics(found.effects, out / FILE)
     labels = {q.name: q.name if q.label == q.name else f"{q.name} {q.label}" for q in table.quantities}
     _draw(found.effects, labels, given.simulated, out)
-    for warning in (*given.warnings, *found.warnings):
-        console.print(f"note: {warning}")
+    tell_notes(console, (*given.warnings, *found.warnings))
     adjusted = f"adjusted for {', '.join(found.covariates)}" if found.covariates else "not adjusted for anything"
     _print(found.effects, labels)
     kind = "simulated people, " if given.simulated else ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.console import make_console
+from atlas.cli.console import make_console, tell_notes
 from atlas.cli.options import Features, Quality, named
 from atlas.cli.parameters import parameters_of
 from atlas.cli.progress import recording_bar
@@ -176,8 +176,7 @@ def validate(
             allowed=sorted(allow or ()),
             validation_sha256=hashlib.sha256((out / RESULTS).read_bytes()).hexdigest() if found else None,
         )
-    for note in (*listed.warnings, *reading.notes, *reading.warnings):
-        console.print(f"note: {note}")
+    tell_notes(console, (*listed.warnings, *reading.notes, *reading.warnings))
     _tell(console, audit)
     if found is None:
         raise Refused(

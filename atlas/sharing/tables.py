@@ -8,6 +8,7 @@ import numpy as np
 
 from atlas.biomarkers.quantity import Quantity
 from atlas.motion import MotionSpace
+from atlas.sharing.people import FEWEST_ALIKE
 from reconstruction.sequence import STATEMENT, FaceSequence
 from reconstruction.storage import write_atomically, write_json
 
@@ -32,7 +33,7 @@ def days_column(step: int) -> dict[str, Any]:
     """What `DAYS` is, for the .json of a table that has it."""
     return {
         "Description": f"days since the person's first session, rounded to {step}; n/a where they are not known, or "
-        "fewer than 5 people of the group share them",
+        f"fewer than {FEWEST_ALIKE} people of the group share them",
         "Units": "day",
     }
 
