@@ -142,10 +142,12 @@ def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray
     mean = level + _weights(sequence, space, from_level).astype(motion.dtype) @ from_level
     quality = np.maximum(sequence.quality, LEAST_QUALITY) * sequence.valid
     quality /= quality.sum()
-    between = (quality @ from_level).astype(np.float64)
+    between = quality @ from_level
     from_level *= np.sqrt(quality)[:, None]
-    # about the median, which is no further from the mean than the spread: taking that off loses nothing
-    return mean.astype(np.float64), from_level.T @ from_level - np.multiply.outer(between, between)
+    covariance = from_level.T @ from_level
+    # the median is no further from the mean than the spread: nothing is lost to a difference of large numbers
+    covariance -= np.multiply.outer(between, between)
+    return mean.astype(np.float64), covariance.astype(np.float64)
 
 
 def _level(sequence: FaceSequence, motion: np.ndarray) -> np.ndarray:

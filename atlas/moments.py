@@ -47,12 +47,11 @@ class Moments:
             return other if self.weight <= 0 else self
         between = other.mean - self.mean
         share = other.weight / weight
-        return Moments(
-            weight,
-            self.weight_squares + other.weight_squares,
-            self.mean + share * between,
-            self.scatter + other.scatter + np.multiply.outer(self.weight * share * between, between),
-        )
+        scatter = np.multiply.outer(self.weight * share * between, between)
+        scatter += self.scatter
+        scatter += other.scatter
+        squares = self.weight_squares + other.weight_squares
+        return Moments(weight, squares, self.mean + share * between, scatter)
 
     @property
     def effective(self) -> float:

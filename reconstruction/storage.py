@@ -136,9 +136,14 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
         values that are not finite.
     """
     path = path if isinstance(path, Path) else Path(path)
-    if not os.path.isfile(path):  # noqa: PTH113 (these two are quicker than a Path's, and done by the thousand)
+    if not os.path.isfile(path):
         raise InputError(f"expected a {kind} file, but {path} does not exist; check the path.")
-    content, header = _content(path, kind)
+    content, length = _content(path, kind)
+    parse = _parse_header_again if length <= LARGEST_KEPT else _parse_header
+    try:
+        header, stored = parse(bytes(content[: 8 + length]), len(content))
+    except (SafetensorError, OverflowError, TypeError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+        raise _unreadable(kind, path, error) from error
     found = header.get("kind")
     if found != kind:
         raise InputError(
@@ -152,16 +157,14 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
             "face-atlas."
         )
     known = _known_elements(header, path)
-    try:
-        arrays = {
-            name: np.frombuffer(stored["data"], _DTYPES[stored["dtype"]]).reshape(stored["shape"])
-            for name, stored in deserialize(content)
-            if known.get(name, True)
-        }
-    except (SafetensorError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise _unreadable(kind, path, error) from error
-    table = header.get(ELEMENTS, {})
-    for name, array in arrays.items():
+    table, arrays = header.get(ELEMENTS, {}), {}
+    for name, (of, shape, place) in stored.items():
+        if not known.get(name, True):
+            continue
+        if of not in _DTYPES:
+            raise _unreadable(kind, path, f"{_short(name)} is of the type {of}, which NumPy has not")
+        array: np.ndarray = np.ndarray(shape, _DTYPES[of], content, place)
+        arrays[name] = array if array.flags.aligned else array.copy()
         is_of = _encoding(array.dtype)
         said = table[name]["encoding"] if name in table else is_of
         if said != is_of:
@@ -176,9 +179,9 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
     return arrays, _copy({n: value for n, value in header.items() if n != ELEMENTS and known.get(n, True)})
 
 
-def _content(path: Path, kind: str) -> tuple[bytes, dict[str, Any]]:
-    """The file as it is, and the JSON under `HEADER`, which is not to be changed: others may have it too."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+def _content(path: Path, kind: str) -> tuple[bytearray, int]:
+    """The file as it is, and how long its header is, which is no longer than the file."""
+    with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
@@ -186,25 +189,34 @@ def _content(path: Path, kind: str) -> tuple[bytes, dict[str, Any]]:
         if length > LARGEST_HEADER:
             raise _unreadable(kind, path, f"its header is larger than {LARGEST_HEADER >> 20} MiB")
         file.seek(0)
-        content = file.readall()
-    try:
-        return content, (_ours_again if length <= LARGEST_KEPT else _ours)(content[8 : 8 + length])
-    except (ValueError, TypeError) as error:  # UnicodeDecodeError is a ValueError
-        raise _unreadable(kind, path, error) from error
+        content = bytearray(size)
+        if file.readinto(content) != size:
+            raise _unreadable(kind, path, "it ends while it is read")
+    return content, length
 
 
-def _ours(content: bytes) -> dict[str, Any]:
-    """The JSON under `HEADER` in a file's header. All of it is parsed here as well as by safetensors, which takes the
-    last of two equal names.
+def _parse_header(head: bytes, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON under `HEADER`, and {name: (type as safetensors calls it, shape, place)} of the arrays, of a file of
+    `size` bytes that begins with `head`. Nothing else tells whether safetensors finds a file to be one. It is parsed
+    here too because safetensors takes the last of two equal names.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError, SafetensorError
+        The file is none.
     """
-    outer = parse_json(content.decode("utf-8"))
-    metadata = outer.get("__metadata__", {}) if isinstance(outer, dict) else {}
-    text = metadata.get(HEADER) if isinstance(metadata, dict) else None
-    header = {} if text is None else (_parse_again if len(content) <= LARGEST_KEPT else parse_json)(text)
-    return header if isinstance(header, dict) else {}
+    outer = parse_json(head[8:].decode("utf-8"))
+    if not isinstance(outer, dict):
+        return {}, {}
+    deserialize(head + bytes(size - len(head)))
+    metadata = outer.pop("__metadata__", {})
+    text = metadata.get(HEADER)
+    ours = {} if text is None else (_parse_again if len(head) <= LARGEST_KEPT else parse_json)(text)
+    stored = {n: (a["dtype"], tuple(a["shape"]), len(head) + a["data_offsets"][0]) for n, a in outer.items()}
+    return ours if isinstance(ours, dict) else {}, stored
 
 
-_ours_again = lru_cache(maxsize=32)(_ours)  # recordings of one cohort and length have few different headers
+_parse_header_again = lru_cache(maxsize=32)(_parse_header)  # recordings of a cohort and length have few different ones
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
