@@ -209,7 +209,7 @@ def _parse_header(head: bytes, size: int) -> tuple[dict[str, Any], dict[str, Any
     if not isinstance(outer, dict):
         return {}, {}
     deserialize(head + bytes(size - len(head)))
-    metadata = outer.pop("__metadata__", {})
+    metadata = outer.pop("__metadata__", None) or {}
     text = metadata.get(HEADER)
     ours = {} if text is None else (_parse_again if len(head) <= LARGEST_KEPT else parse_json)(text)
     stored = {n: (a["dtype"], tuple(a["shape"]), len(head) + a["data_offsets"][0]) for n, a in outer.items()}
