@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from atlas.biomarkers import ACTION_UNITS, MEASURES, mean_action_units, measures
+from atlas.biomarkers import ACTION_UNITS, MEASURES, action_units, mean_action_units, measures
 from atlas.capture import Capture, capture_of
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
@@ -211,7 +211,8 @@ def summarise(
         )
     motion = space.vectors(sequence)
     level, covariance = frame_moments(sequence, space, motion)
-    found, moved = mean_action_units(sequence), measures(sequence)
+    intensities = action_units(sequence)
+    found, moved = mean_action_units(sequence, intensities), measures(sequence, intensities)
     features = np.concatenate(
         [
             level,
