@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from atlas.biomarkers import ACTION_UNITS, MEASURES, mean_action_units, measures
+from atlas.biomarkers import ACTION_UNITS, MEASURES, action_units, mean_action_units, measures
 from atlas.capture import Capture, capture_of
-from atlas.moments import Moments
 from atlas.motion import MotionSpace
 from reconstruction.errors import InputError
 from reconstruction.sequence import FaceSequence
@@ -130,15 +129,7 @@ def frame_weights(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray
     motion : `MotionSpace.vectors` of the sequence, where they are at hand
     """
     motion = space.vectors(sequence) if motion is None else motion
-    seen = motion if sequence.valid.all() else motion[sequence.valid]
-    level = np.median(seen[:: max(1, len(seen) // LEVEL_FRAMES)], axis=0)
-    amount = STILL_MM + space.displacement_mm(motion - level).astype(np.float64)
-    weights = np.where(sequence.valid, sequence.quality, 0) * amount
-    total = weights.sum()
-    if total <= 0:  # no quality given: every valid frame alike
-        weights = np.where(sequence.valid, amount, 0)
-        total = weights.sum()
-    return weights / total
+    return _weights(sequence, space, motion - _level(sequence, motion))
 
 
 def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,9 +137,36 @@ def frame_moments(sequence: FaceSequence, space: MotionSpace, motion: np.ndarray
 
     Activation would weigh the covariance twice: what moves far is in it by its square already.
     """
-    quality = np.where(sequence.valid, np.maximum(sequence.quality, LEAST_QUALITY), 0)
-    mean = frame_weights(sequence, space, motion).astype(motion.dtype) @ motion
-    return mean.astype(np.float64), Moments.of(motion, quality).spread
+    level = _level(sequence, motion)
+    from_level = motion - level
+    mean = level + _weights(sequence, space, from_level).astype(motion.dtype) @ from_level
+    quality = np.maximum(sequence.quality, LEAST_QUALITY) * sequence.valid
+    quality /= quality.sum()
+    between = quality @ from_level
+    from_level *= np.sqrt(quality)[:, None]
+    covariance = from_level.T @ from_level
+    # the median is no further from the mean than the spread: nothing is lost to a difference of large numbers
+    covariance -= np.multiply.outer(between, between)
+    return mean.astype(np.float64), covariance.astype(np.float64)
+
+
+def _level(sequence: FaceSequence, motion: np.ndarray) -> np.ndarray:
+    """(M,) the recording's median motion; two middle ones count half each."""
+    seen = motion if sequence.valid.all() else motion[sequence.valid]
+    some = np.ascontiguousarray(seen[:: max(1, len(seen) // LEVEL_FRAMES)].T)
+    low, high = (some.shape[1] - 1) // 2, some.shape[1] // 2
+    some.partition((low, high))
+    return (some[:, low] + some[:, high]) / 2
+
+
+def _weights(sequence: FaceSequence, space: MotionSpace, from_level: np.ndarray) -> np.ndarray:
+    """(T,) `frame_weights`, of what motion differs by from the recording's level, (T, M)."""
+    amount = (STILL_MM + space.displacement_mm(from_level).astype(np.float64)) * sequence.valid
+    weights = sequence.quality * amount
+    total = weights.sum()
+    if total <= 0:  # no quality given: every valid frame alike
+        weights, total = amount, amount.sum()
+    return weights / total
 
 
 def feature_names(space: MotionSpace, sequence_units: Sequence[str]) -> tuple[str, ...]:
@@ -193,7 +211,8 @@ def summarise(
         )
     motion = space.vectors(sequence)
     level, covariance = frame_moments(sequence, space, motion)
-    found, moved = mean_action_units(sequence), measures(sequence)
+    intensities = action_units(sequence)
+    found, moved = mean_action_units(sequence, intensities), measures(sequence, intensities)
     features = np.concatenate(
         [
             level,

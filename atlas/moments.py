@@ -43,16 +43,15 @@ class Moments:
 
     def __add__(self, other: "Moments") -> "Moments":
         weight = self.weight + other.weight
-        if weight <= 0:
-            return self
+        if self.weight <= 0 or weight <= 0:
+            return other if self.weight <= 0 else self
         between = other.mean - self.mean
         share = other.weight / weight
-        return Moments(
-            weight,
-            self.weight_squares + other.weight_squares,
-            self.mean + share * between,
-            self.scatter + other.scatter + self.weight * share * np.outer(between, between),
-        )
+        scatter = np.multiply.outer(self.weight * share * between, between)
+        scatter += self.scatter
+        scatter += other.scatter
+        squares = self.weight_squares + other.weight_squares
+        return Moments(weight, squares, self.mean + share * between, scatter)
 
     @property
     def effective(self) -> float:

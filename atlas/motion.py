@@ -42,12 +42,8 @@ class MotionSpace:
 
     def vectors(self, sequence: FaceSequence) -> np.ndarray:
         """(T, M) float32, the sequence's motion; frames that are not valid are zero, as they are in the sequence."""
-        motion = np.empty((len(sequence), self.size), np.float32)
-        motion[:, : self.n_expression] = sequence.expression
-        for number, name in enumerate(self.joint_names):
-            first = self.n_expression + 3 * number
-            motion[:, first : first + 3] = sequence.pose[:, sequence.joint_names.index(name)]
-        return motion
+        joints = [sequence.pose[:, sequence.joint_names.index(name)] for name in self.joint_names]
+        return np.concatenate([sequence.expression, *joints], axis=1, dtype=np.float32)
 
     def split(self, motion: np.ndarray, template: Template) -> tuple[np.ndarray, np.ndarray]:
         """A motion vector (M,) as expression (E,) and pose (J, 3), both float32; other joints at rest."""

@@ -54,7 +54,9 @@ def _text(value: Any) -> bool:
 
 
 def _names(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) <= MOST_NAMES and all(map(_text, value))
+    if not isinstance(value, (list, tuple)) or len(value) > MOST_NAMES:
+        return False
+    return set(map(type, value)) <= {str} and all(value) and max(map(len, value), default=0) <= MOST_NAMES
 
 
 def _distinct(value: Any) -> bool:
@@ -117,12 +119,12 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
         "3": 3,
         "E": len(fields["expression_names"]),
         "J": len(fields["joint_names"]),
-        "T": len(np.atleast_1d(arrays.get("time_s", np.zeros(0)))),
-        "S": len(np.atleast_1d(arrays.get("shape", np.zeros(0)))),
+        "T": _length(arrays, "time_s"),
+        "S": _length(arrays, "shape"),
     }
     out: dict[str, np.ndarray] = {}
     for name, element in ARRAYS.items():
-        shape = tuple(sizes[axis] for axis in element.axes)
+        shape = tuple([sizes[axis] for axis in element.axes])
         if name not in arrays and element.default is not None:
             out[name] = np.full(shape, element.default, element.dtype)
             continue
@@ -145,16 +147,34 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
         out["reason"] = np.where(out["valid"] > 0, 0, min(1, len(fields["reason_names"]) - 1)).astype(np.uint8)
     if "quality" not in arrays:
         out["quality"] = out["valid"].astype(np.float32)
+    _check_frames(out, len(fields["reason_names"]), path)
+    out["valid"] = out["valid"].view(bool)
+    return out
+
+
+def _check_frames(arrays: Mapping[str, np.ndarray], reasons: int, path: str | Path) -> None:
+    """Raise InputError where something that is said of a frame is out of range; which frame is asked only then."""
+    time, valid, quality, reason = (arrays[name] for name in ("time_s", "valid", "quality", "reason"))
+    if not len(time) or (
+        np.maximum.reduce(valid) <= 1
+        and np.maximum.reduce(reason) < reasons
+        and np.minimum.reduce(quality) >= 0
+        and np.maximum.reduce(quality) <= 1
+        and np.logical_and.reduce(time[1:] >= time[:-1])
+    ):
+        return
     for what, wrong in (
-        ("0 or 1 as 'valid'", out["valid"] > 1),
-        ("a 'quality' of 0 to 1", (out["quality"] < 0) | (out["quality"] > 1)),
-        ("'reason' to name one of 'reason_names'", out["reason"] >= len(fields["reason_names"])),
-        ("'time_s' that does not fall", np.diff(out["time_s"]) < 0),
+        ("0 or 1 as 'valid'", valid > 1),
+        ("a 'quality' of 0 to 1", (quality < 0) | (quality > 1)),
+        ("'reason' to name one of 'reason_names'", reason >= reasons),
+        ("'time_s' that does not fall", time[1:] < time[:-1]),
     ):
         if wrong.any():
             raise InputError(f"expected {what} in {path}, but frame {int(np.argmax(wrong))} differs; write it anew.")
-    out["valid"] = out["valid"].astype(bool)
-    return out
+
+
+def _length(arrays: Mapping[str, np.ndarray], name: str) -> int:
+    return len(arrays[name]) if name in arrays and arrays[name].ndim else 0
 
 
 def say_unknown(arrays: Mapping[str, Any], header: Mapping[str, Any], path: str | Path) -> None:

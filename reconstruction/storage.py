@@ -11,15 +11,16 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from reconstruction.errors import InputError, InputWarning
@@ -27,7 +28,14 @@ from reconstruction.errors import InputError, InputWarning
 HEADER, ELEMENTS = "face_atlas", "elements"
 ENCODING_VERSION = 1  # of every encoding below
 LARGEST_HEADER = 2**26  # bytes; the largest atlas has well under a hundredth
+LARGEST_KEPT = 2**16  # of the headers that are not parsed anew where the next file has the same
 DEEPEST = 64  # objects within objects
+_DTYPES = {  # by their names in a file
+    **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+    **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
+    "BOOL": np.dtype(bool),
+}
 _FIELD_ENCODINGS = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", type(None): "null"}
 
 
@@ -99,7 +107,7 @@ def write_arrays(
     document: dict[str, Any] = {"kind": kind, "version": version, **header}
     if table:
         elements = {name: _element(f"json/{_field_encoding(value)}") for name, value in header.items()}
-        elements |= {name: _element(f"array/{array.dtype.name}") for name, array in contiguous.items()}
+        elements |= {name: _element(_encoding(array.dtype)) for name, array in contiguous.items()}
         for name, more in (about or {}).items():
             elements[name] |= more
         document[ELEMENTS] = elements
@@ -127,10 +135,15 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
         The file is missing, no safetensors file, of another kind, newer than `newest`, contradicts itself, or holds
         values that are not finite.
     """
-    path = Path(path)
-    if not path.is_file():
+    path = path if isinstance(path, Path) else Path(path)
+    if not os.path.isfile(path):
         raise InputError(f"expected a {kind} file, but {path} does not exist; check the path.")
-    header = _header(path, kind)
+    content, length = _content(path, kind)
+    parse = _parse_header_again if length <= LARGEST_KEPT else _parse_header
+    try:
+        header, stored = parse(bytes(content[: 8 + length]), len(content))
+    except (SafetensorError, OverflowError, TypeError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+        raise _unreadable(kind, path, error) from error
     found = header.get("kind")
     if found != kind:
         raise InputError(
@@ -144,44 +157,83 @@ def read_arrays(path: str | Path, kind: str, newest: int) -> tuple[dict[str, np.
             "face-atlas."
         )
     known = _known_elements(header, path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys() if known.get(name, True)}  # noqa: SIM118
-    except (SafetensorError, UnicodeDecodeError, OverflowError, TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(kind, path, error) from error
-    encodings = {name: element["encoding"] for name, element in header.pop(ELEMENTS, {}).items() if known[name]}
-    for name, array in arrays.items():
-        is_of = _dtype_name(array.dtype)
-        said = encodings.get(name, f"array/{is_of}")
-        if said != f"array/{is_of}":
+    table, arrays = header.get(ELEMENTS, {}), {}
+    for name, (of, shape, place) in stored.items():
+        if not known.get(name, True):
+            continue
+        if of not in _DTYPES:
+            raise _unreadable(kind, path, f"{_short(name)} is of the type {of}, which NumPy has not")
+        array: np.ndarray = np.ndarray(shape, _DTYPES[of], content, place)
+        arrays[name] = array if array.flags.aligned else array.copy()
+        is_of = _encoding(array.dtype)
+        said = table[name]["encoding"] if name in table else is_of
+        if said != is_of:
             raise InputError(
-                f"expected {name!r} in {path} to be {_short(said)}, as its header says, but it is {is_of}; write the "
-                "file anew."
+                f"expected {name!r} in {path} to be {_short(said)}, as its header says, but it is {array.dtype}; write "
+                "the file anew."
             )
         if array.dtype.kind == "f" and not _finite(array):
             raise InputError(
                 f"expected finite numbers, but {name} in {path} holds NaN or infinity; write the file anew."
             )
-    return arrays, {name: value for name, value in header.items() if known.get(name, True)}
+    return arrays, _copy({n: value for n, value in header.items() if n != ELEMENTS and known.get(n, True)})
 
 
-def _header(path: Path, kind: str) -> dict[str, Any]:
-    """The JSON under `HEADER`; read here as well as by safetensors, which takes the last of two equal names."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+def _content(path: Path, kind: str) -> tuple[bytearray, int]:
+    """The file as it is, and how long its header is, which is no longer than the file."""
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
             raise _unreadable(kind, path, f"its header is said to be longer than the file, which has {size} bytes")
         if length > LARGEST_HEADER:
             raise _unreadable(kind, path, f"its header is larger than {LARGEST_HEADER >> 20} MiB")
-        content = file.read(length)
-    try:
-        outer = parse_json(content.decode("utf-8"))
-        metadata = outer.get("__metadata__", {}) if isinstance(outer, dict) else {}
-        header = parse_json(metadata[HEADER]) if isinstance(metadata, dict) and HEADER in metadata else {}
-    except (ValueError, TypeError) as error:  # UnicodeDecodeError is a ValueError
-        raise _unreadable(kind, path, error) from error
-    return header if isinstance(header, dict) else {}
+        file.seek(0)
+        content = bytearray(size)
+        if file.readinto(content) != size:
+            raise _unreadable(kind, path, "it ends while it is read")
+    return content, length
+
+
+def _parse_header(head: bytes, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON under `HEADER`, and {name: (type as safetensors calls it, shape, place)} of the arrays, of a file of
+    `size` bytes that begins with `head`. Nothing else tells whether safetensors finds a file to be one. It is parsed
+    here too because safetensors takes the last of two equal names.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError, SafetensorError
+        The file is none.
+    """
+    outer = parse_json(head[8:].decode("utf-8"))
+    if not isinstance(outer, dict):
+        return {}, {}
+    deserialize(head + bytes(size - len(head)))
+    metadata = outer.pop("__metadata__", None) or {}
+    text = metadata.get(HEADER)
+    ours = {} if text is None else (_parse_again if len(head) <= LARGEST_KEPT else parse_json)(text)
+    stored = {n: (a["dtype"], tuple(a["shape"]), len(head) + a["data_offsets"][0]) for n, a in outer.items()}
+    return ours if isinstance(ours, dict) else {}, stored
+
+
+_parse_header_again = lru_cache(maxsize=32)(_parse_header)  # recordings of a cohort and length have few different ones
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"the name {_short(names.most_common(1)[0][0])} is there twice")
+    return out
+
+
+def _number(what: str) -> float:
+    if not isfinite(value := float(what)):
+        raise ValueError(f"{_short(what)} is no number of JSON's")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_number, parse_float=_number)
 
 
 def parse_json(text: str) -> Any:
@@ -193,23 +245,12 @@ def parse_json(text: str) -> Any:
         `text` is none.
     """
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for name, value in found:
-            if name in out:
-                raise ValueError(f"the name {_short(name)} is there twice")
-            out[name] = value
-        return out
-
-    def number(what: str) -> float:
-        if not isfinite(value := float(what)):
-            raise ValueError(f"{_short(what)} is no number of JSON's")
-        return value
-
     try:
-        document = json.loads(text, object_pairs_hook=pairs, parse_constant=number, parse_float=number)
+        document = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"nested deeper than {DEEPEST}") from None
+    if text.count("{") + text.count("[") <= DEEPEST:
+        return document
     layer = [document]
     for _ in range(DEEPEST):
         layer = [
@@ -223,6 +264,16 @@ def parse_json(text: str) -> Any:
     raise ValueError(f"nested deeper than {DEEPEST}")
 
 
+_parse_again = lru_cache(maxsize=32)(parse_json)  # and those of other lengths still have few of these
+
+
+def _copy(document: Any) -> Any:
+    """A JSON object or list of one's own: what is parsed only once is everybody's."""
+    if isinstance(document, dict):
+        return {name: _copy(value) if isinstance(value, (dict, list)) else value for name, value in document.items()}
+    return [_copy(value) if isinstance(value, (dict, list)) else value for value in document]
+
+
 def _known_elements(header: Mapping[str, Any], path: Path) -> dict[str, bool]:
     """Whether this software knows how to read an element, by name; of every one that the table names."""
     table = header.get(ELEMENTS, {})
@@ -230,13 +281,13 @@ def _known_elements(header: Mapping[str, Any], path: Path) -> dict[str, bool]:
         raise InputError(f"expected a table of elements in the header of {path}, got a list; write the file anew.")
     known = {}
     for name, element in table.items():
-        encoding, version = (element.get(k) for k in ("encoding", "version")) if isinstance(element, dict) else (0, 0)
+        encoding, version = (element.get("encoding"), element.get("version")) if isinstance(element, dict) else (0, 0)
         if not isinstance(encoding, str) or type(version) is not int:
             raise InputError(
                 f"expected the encoding and the version of {_short(name)} in the header of {path}, but they are "
                 "missing; write the file anew."
             )
-        known[name] = version <= ENCODING_VERSION and encoding.partition("/")[0] in ("array", "json")
+        known[name] = version <= ENCODING_VERSION and encoding.split("/", 1)[0] in ("array", "json")
         if not known[name]:
             left_out(
                 f"{_short(name)} in {path.name} is {_short(encoding)}, version {version}: newer than this software"
@@ -245,9 +296,9 @@ def _known_elements(header: Mapping[str, Any], path: Path) -> dict[str, bool]:
 
 
 @cache
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    """``float32`` and so on; NumPy puts it together anew every time, which takes longer than reading an array."""
-    return dtype.name
+def _encoding(dtype: np.dtype[Any]) -> str:
+    """``array/float32`` and so on; NumPy puts a name together anew every time, which takes longer than reading."""
+    return f"array/{dtype.name}"
 
 
 def left_out(what: str) -> None:
@@ -283,6 +334,8 @@ def take(arrays: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]
     if name not in arrays:
         raise InputError(f"expected an array {name!r} in {path}, but it is missing; write the file anew.")
     array = arrays[name]
+    if array.shape == shape:
+        return array
     as_wanted = array.ndim == len(shape) and all(
         want is None or want == got for want, got in zip(shape, array.shape, strict=True)
     )

@@ -85,8 +85,8 @@ def moments_pass(cohort: Cohort, space: MotionSpace) -> dict[tuple[str, str | No
         for recording in person.recordings:
             sequence = load(recording.path)
             mean, covariance = frame_moments(sequence, space, space.vectors(sequence))
-            key = person.group, recording.stimulus
-            sums[key] = sums.get(key, Moments.none(space.size)) + Moments(1, 1, mean, covariance)
+            key, moments = (person.group, recording.stimulus), Moments(1, 1, mean, covariance)
+            sums[key] = sums[key] + moments if key in sums else moments
     return {key: space.rms_mm(moments.spread) for key, moments in sums.items()}
 
 

@@ -5,8 +5,9 @@ shape, not a trained coder's judgement: 5 is the template's full expression. AU2
 single shape, and AU23 has no shape of its own: neither is in the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def action_units(sequence: FaceSequence) -> dict[str, np.ndarray]:
                 continue
             amount = sequence.pose[:, joints] @ np.asarray(unit.axis, np.float32) / unit.full
         else:
-            columns = [i for name in unit.expressions for i in sided(name, sequence.expression_names)]
+            columns = _columns(unit.expressions, tuple(sequence.expression_names))
             if not columns:
                 continue
             amount = sequence.expression[:, columns]
@@ -100,8 +101,17 @@ def action_units(sequence: FaceSequence) -> dict[str, np.ndarray]:
     return out
 
 
-def mean_action_units(sequence: FaceSequence) -> dict[str, float]:
-    """Mean intensity over the valid frames, 0 to 5, by code; NaN where no frame is valid."""
+@lru_cache(maxsize=256)  # the same in every recording
+def _columns(expressions: tuple[str, ...], expression_names: tuple[str, ...]) -> list[int]:
+    return [i for name in expressions for i in sided(name, expression_names)]
+
+
+def mean_action_units(sequence: FaceSequence, units: Mapping[str, np.ndarray] | None = None) -> dict[str, float]:
+    """Mean intensity over the valid frames, 0 to 5, by code; NaN where no frame is valid.
+
+    units : `action_units` of the sequence, where they are known already
+    """
+    units = action_units(sequence) if units is None else units
     if not sequence.valid.any():
-        return {code: float("nan") for code in action_units(sequence)}
-    return {code: float(np.nanmean(intensity, dtype=np.float64)) for code, intensity in action_units(sequence).items()}
+        return dict.fromkeys(units, float("nan"))
+    return {code: float(np.nanmean(intensity, dtype=np.float64)) for code, intensity in units.items()}

@@ -56,7 +56,7 @@ def face_layers(atlas: Atlas, template: Template, group: str) -> list[Layer]:
             limit = symmetric_limit(atlas.overlays[g][kind].difference_mm[seen] for g in atlas.groups)
             sure = own[kind].p_fwe < SIGNIFICANT
             legend = (
-                f"red: {limit:g}, blue: -{limit:g}; {'line' if sure[seen].any() else 'nowhere'}: corrected p < 0.05"
+                f"red: {limit:g}, blue: −{limit:g}; {'line' if sure[seen].any() else 'nowhere'}: corrected p < 0.05"
             )
             name = f"{what}, {group} minus {atlas.reference}, mm ({legend})"
             colours = difference_colours(own[kind].difference_mm, limit)

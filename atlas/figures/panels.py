@@ -89,7 +89,7 @@ def panel(
     across = max(2 * MARGIN + len(groups) * width + _GAP * (len(groups) - 1), 900)
     share = unit == "%"
     lines = wrapped(
-        f"{_defined(quantities)}{people_word(simulated).capitalize()}. "
+        f"{_defined(quantities)}{_spelt_out(quantities)}{people_word(simulated).capitalize()}. "
         + ("Thick line: p < 0.05, corrected for the family; dashed: q < 0.05. " if tested else "")
         + f"Bars: mean of every group, 95 % interval over people{', dotted: all parts alike' if share else ''}.",
         across - 2 * MARGIN,
@@ -248,6 +248,12 @@ def _defined(quantities: Sequence[Quantity]) -> str:
     found = {quantity.definition for quantity in quantities}
     definition = found.pop()
     return "" if found else f"{definition[:1].upper()}{definition[1:]}. "
+
+
+def _spelt_out(quantities: Sequence[Quantity]) -> str:
+    """A sentence that says which places the abbreviations among them stand for; nothing where there are none."""
+    short = [f"{q.place}: {q.label}" for q in quantities if q.level == "organ" and not q.place.islower()]
+    return f"{'; '.join(short)}. " if short else ""
 
 
 def _most(names: Mapping[str, str], means: np.ndarray, unit: str) -> str:

@@ -64,7 +64,7 @@ def vertex_clusters(
         rows.append(
             Effect(
                 level="vertex-cluster",
-                name=f"{kind}: {place} ({area:.1f} cm², peak {difference[peak]:+.2f} {UNIT})",
+                name=f"{kind}: {place} ({area:.1f} cm², peak {_signed(difference[peak])} {UNIT})",
                 contrast=contrast.label,
                 n_a=found.first,
                 n_b=found.second,
@@ -80,3 +80,7 @@ def vertex_clusters(
             )
         )
     return rows
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")

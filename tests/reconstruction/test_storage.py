@@ -85,6 +85,37 @@ def test_what_a_later_version_adds_is_left_out_with_a_note(tmp_path):
         assert set(read_arrays(tmp_path / "y", "thing", 1)[0]) == {"a"}
 
 
+def test_files_with_the_same_header_are_still_checked_each_for_itself(tmp_path):
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {"list": [{"a": 1}]})
+    arrays, header = read_arrays(tmp_path / "x", "thing", 1)
+    arrays["a"][:] = 7
+    header["list"][0]["a"] = 2
+    arrays, header = read_arrays(tmp_path / "x", "thing", 1)
+    np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
+    assert header["list"] == [{"a": 1}]
+    content = (tmp_path / "x").read_bytes()
+    start = content.index(ARRAYS["a"].tobytes())
+    (tmp_path / "y").write_bytes(content[:start] + np.float32(np.nan).tobytes() + content[start + 4 :])
+    with pytest.raises(InputError, match=r"a in .*y holds NaN"):
+        read_arrays(tmp_path / "y", "thing", 1)
+    for other in (content[:-1], content + b"0"):
+        (tmp_path / "y").write_bytes(other)
+        with pytest.raises(InputError, match="no readable safetensors file"):
+            read_arrays(tmp_path / "y", "thing", 1)
+
+
+def test_arrays_at_odd_places_are_read(tmp_path):
+    write_arrays(tmp_path / "x", "thing", 1, ARRAYS, {})
+    content = (tmp_path / "x").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    (tmp_path / "y").write_bytes(
+        (length + 1).to_bytes(8, "little") + content[8 : 8 + length] + b" " + content[8 + length :]
+    )
+    arrays, _ = read_arrays(tmp_path / "y", "thing", 1)
+    assert all(array.flags.aligned and array.flags.writeable for array in arrays.values())
+    np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
+
+
 def test_take_names_what_is_wrong():
     assert take(ARRAYS, "a", (None, 3), "f") is ARRAYS["a"]
     with pytest.raises(InputError, match="'c' in f, but it is missing"):

@@ -186,5 +186,8 @@ def test_the_same_atlas_gives_the_same_bytes(
 
 def test_a_viewer_without_its_program_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("atlas.viewer.page.resources", SimpleNamespace(files=lambda package: tmp_path))
-    with pytest.raises(InputError, match=r"expected the viewer's program .* run `make setup`"):
+    with pytest.raises(InputError, match=r"expected the viewer's program, .* without it; run `make setup`"):
+        viewer_page({})
+    monkeypatch.setattr("atlas.viewer.page.SOURCES", tmp_path / "none")
+    with pytest.raises(InputError, match="without it; install it again without FACE_ATLAS_NO_VIEWER"):
         viewer_page({})

@@ -58,6 +58,8 @@ def test_the_one_by_hand_is_read(tmp_path):
         (struct.pack("<Q", 2**63) + b"{}", "longer than the file, which has 10 bytes"),
         (struct.pack("<Q", 2) + b"\xff\xfe", "can't decode"),
         (struct.pack("<Q", 2) + b"[]", "none of ours"),
+        (struct.pack("<Q", 21) + b'{"__metadata__":null}', "none of ours"),
+        (struct.pack("<Q", 18) + b'{"__metadata__":1}', "readable"),
         (container(tensor(offsets="[-8, 0]"), TWO), "readable"),
         (container(tensor(offsets="[0, 16]"), TWO), "readable"),
         (container(tensor(offsets="[4, 12]"), TWO), "readable"),
