@@ -122,7 +122,7 @@ def _prepare(
     if settings.level == "group":
         return prepare_averages(cohort, chosen, settings, template, staging, progress)
     if settings.level == "summary":
-        return prepare_summary(chosen, settings, template, staging, rng, workers, progress)
+        return prepare_summary(cohort, chosen, settings, template, staging, rng, workers, progress)
     return prepare_sequences(chosen, settings, template, staging, workers, progress)
 
 
