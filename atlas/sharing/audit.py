@@ -111,6 +111,10 @@ class Comparison:
         gallery, probe = (z.cube(len(chosen.people), stimuli, side) for side in (GALLERY, PROBE))
         return cls(gallery, probe, occasions.kind, chosen.possible)
 
+    def on(self, columns: Sequence[int], probe: np.ndarray) -> "Comparison":
+        """With the gallery on these columns, and this (N, Q, F') as the probe."""
+        return Comparison(self.gallery[:, :, list(columns)], probe, self.kind, self.possible)
+
     def known_recordings(self, measured: "Comparison", columns: Sequence[int]) -> float:
         """Top-1 of an attacker who has the probe's own recordings: their values as `measured`, on these columns."""
         gallery = flat(measured.probe[:, :, list(columns)], self.kind)

@@ -9,7 +9,9 @@ import numpy as np
 from atlas.sharing.attack import AttackResult
 from atlas.sharing.audit import Comparison
 from atlas.sharing.microaggregation import cluster_means, joint_records, people_alike
-from atlas.sharing.occasions import PROBE, Rows
+from atlas.sharing.occasions import HALVES, PROBE, Occasions, Rows
+from atlas.sharing.people import Chosen
+from atlas.sharing.reading import Read
 from atlas.sharing.summary import Cost, Scale, blurred, correlated_noise, cost
 
 WAYS = NOISE, MEANS = "noise", "means"
@@ -30,6 +32,14 @@ class Measured:
     compared_cells: np.ndarray
     scale: Scale
     comparison: Comparison
+
+    @classmethod
+    def of(cls, read: Read, stimuli: int, occasions: Occasions, chosen: Chosen) -> "Measured":
+        """Of recordings that were read, before so many stimuli."""
+        scale = Scale.of(read.rows.cube(len(chosen.people), stimuli))
+        halves = 2 if occasions.kind == HALVES else 1
+        comparison = Comparison.of(read.compared, scale, stimuli, occasions, chosen)
+        return cls(read.rows, read.cells, read.compared, np.repeat(read.cells, halves), scale, comparison)
 
     @property
     def people(self) -> int:
@@ -107,9 +117,8 @@ class Blurred:
     @cached_property
     def released(self) -> Comparison:
         """What an attacker has: everybody's other occasion as measured, and this."""
-        scale, whole = self.scale, self.of.comparison
-        probe = (self.probe - scale.mean) / np.where(scale.sd > 0, scale.sd, 1)
-        return Comparison(whole.gallery[:, :, list(self.columns)], probe, whole.kind, whole.possible)
+        scale = self.scale
+        return self.of.comparison.on(self.columns, (self.probe - scale.mean) / np.where(scale.sd > 0, scale.sd, 1))
 
     @cached_property
     def results(self) -> tuple[AttackResult, ...]:

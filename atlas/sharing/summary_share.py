@@ -10,17 +10,17 @@ from atlas.biomarkers.biomarker_file import write_biomarkers
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
 from atlas.cohort import Cohort
-from atlas.sharing.audit import Audit, Comparison
+from atlas.sharing.audit import Audit
 from atlas.sharing.averages import Members
 from atlas.sharing.blurring import MEANS, NOISE, WAYS, Blurred, Measured
 from atlas.sharing.field_sets import Choice, FieldSet, Search, choose_fields, field_sets
 from atlas.sharing.ledger import NAME, digest_of, load_ledger, save_ledger
-from atlas.sharing.occasions import HALVES, Rows, occasions
+from atlas.sharing.occasions import Rows, occasions
 from atlas.sharing.people import Chosen
 from atlas.sharing.prepared import Prepared, Progress
 from atlas.sharing.reading import Plan, Read, plan, read_recordings, summary_quantities
 from atlas.sharing.settings import AUTO, Settings
-from atlas.sharing.summary import CLIP, Scale
+from atlas.sharing.summary import CLIP
 from atlas.sharing.tables import DAYS, days_column, described, write_table
 from reconstruction.errors import InputError
 
@@ -44,12 +44,7 @@ def prepare_summary(
     sets = _wanted(field_sets(biomarkers, [q.name for q in statistics]), settings.fields, [q.name for q in biomarkers])
     read = read_recordings(planned, chosen, parted, "summary", template, folder, workers, progress)
     every = (*biomarkers, *statistics)
-    scale = Scale.of(read.rows.cube(len(chosen.people), len(planned.stimuli)))
-    cells = read.cells
-    measured = Measured(
-        read.rows, cells, read.compared, np.repeat(cells, 2) if parted.kind == HALVES else cells, scale,
-        Comparison.of(read.compared, scale, len(planned.stimuli), parted, chosen),
-    )  # fmt: skip
+    measured = Measured.of(read, len(planned.stimuli), parted, chosen)
     path = settings.ledger or cohort.folder / NAME
     ledger = load_ledger(path)
 
