@@ -208,7 +208,7 @@ def main() -> None:
         "not_shared": lambda: unshared(folder, values()),
         **{level: lambda level=level: level_row(level, folder, given.out, values()) for level in LEVELS},
         "trade_off": lambda: values().trade_off(np.random.default_rng(given.seed)),
-        "at_the_limit": lambda: values().at_the_limit(np.random.default_rng(given.seed)),
+        "at_the_limit": lambda: values().at_the_limit(document["trade_off"], np.random.default_rng(given.seed)),
         "group_tests": lambda: values().group_tests(np.random.default_rng(given.seed)),
         "draws_of_noise": lambda: values().draws_of_noise(np.random.default_rng(given.seed)),
         "differences": lambda: differences(folder, template),

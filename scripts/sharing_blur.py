@@ -12,7 +12,7 @@ from atlas.cohort import load_cohort
 from atlas.evaluation import evaluate, fit_matchers, wilson
 from atlas.features import FeatureTable
 from atlas.sharing.blurring import Blurred, Measured
-from atlas.sharing.field_sets import FieldSet, Search, field_sets
+from atlas.sharing.field_sets import FieldSet, field_sets
 from atlas.sharing.microaggregation import people_alike
 from atlas.sharing.occasions import Rows, occasions
 from atlas.sharing.people import choose_people
@@ -22,7 +22,7 @@ from atlas.sharing.summary import correlated_noise
 NOISES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 ALIKE = (5, 8, 10, 12, 15, 20, 30)
 SETS = ("core:1", "core:2", "core:3", "core:4", "core:6", "core:8", "core:12", "units", "all")
-DRAWS = 6
+DRAWS, MANY = 6, 20  # of noise; columns from which on two do, which take long
 LIMIT = 0.05
 SHUFFLES = 200  # of groups
 
@@ -56,7 +56,8 @@ class Values:
         for name in SETS:
             columns = self.columns(name)
             for sd in NOISES:
-                made = [self.measured.noisy(columns, sd, rng) for _ in range(DRAWS if sd else 1)]
+                draws = (DRAWS if len(columns) <= MANY else 2) if sd else 1
+                made = [self.measured.noisy(columns, sd, rng) for _ in range(draws)]
                 out.append({"set": name, "noise": sd, **_figures(made)})
             for least in ALIKE:
                 made = [self.measured.averaged(columns, self.measured.alike(columns, least))]
@@ -64,23 +65,35 @@ class Values:
             print(name, [round(float(row["top1"]), 3) for row in out if row["set"] == name], flush=True)
         return out
 
-    def at_the_limit(self, rng: np.random.Generator) -> list[dict]:
+    def at_the_limit(self, trade_off: list[dict], rng: np.random.Generator) -> list[dict]:
         """Every set blurred in either way as far as brings top-1 to the limit, and what the matcher makes of it."""
         out = []
         for name in SETS:
-            fields = self.sets[name]
-            search = Search(self.measured, self.names, LIMIT, rng)
-            noisy = search.settled(fields, search.noise(fields))
-            averaged = search.means(fields, 1.0)
-            ways = {"noise": noisy if noisy.top1 <= LIMIT else None, "means": averaged}
-            row: dict = {"set": name, "clean": self.matched(self.measured.noisy(self.columns(name), 0.0, rng), fields)}
-            for way, made in ways.items():
-                if made is not None:
-                    told = {"noise": made.noise_sd, "alike": made.least_alike, **_figures([made])}
-                    row[way] = told | {"match": self.matched(made, fields)}
+            fields, columns = self.sets[name], self.columns(name)
+            rows = [row for row in trade_off if row["set"] == name]
+            made = {"noise": self._least_noise(rows, columns, rng), "means": self._fewest_alike(rows, columns)}
+            row: dict = {"set": name, "clean": self.matched(self.measured.noisy(columns, 0.0, rng), fields)}
+            for way, blurred in made.items():
+                if blurred is not None:
+                    told = {"noise": blurred.noise_sd, "alike": blurred.least_alike, **_figures([blurred])}
+                    row[way] = told | {"match": self.matched(blurred, fields)}
             out.append(row)
             print(row, flush=True)
         return out
+
+    def _least_noise(self, rows: list[dict], columns: list[int], rng: np.random.Generator) -> Blurred | None:
+        """With noise between the sizes tried; None where the largest was too little."""
+        sds, top1 = np.array([(row["noise"], row["top1"]) for row in rows if "noise" in row]).T
+        if top1[-1] > LIMIT:
+            return None
+        sd = 0.0 if top1[0] <= LIMIT else float(np.interp(LIMIT, np.maximum.accumulate(top1[::-1]), sds[::-1]))
+        return self.measured.noisy(columns, sd, rng)
+
+    def _fewest_alike(self, rows: list[dict], columns: list[int]) -> Blurred | None:
+        """Of so few people that they and all larger numbers tried stay below the limit."""
+        tried = {row["alike"]: row["top1"] for row in rows if "alike" in row}
+        enough = [k for k in tried if all(top1 <= LIMIT for other, top1 in tried.items() if other >= k)]
+        return self.measured.averaged(columns, self.measured.alike(columns, min(enough))) if enough else None
 
     def matched(self, made: Blurred, fields: FieldSet) -> float:
         """Accuracy of the matcher on people, or on clusters of people alike, that it has not seen."""
@@ -182,8 +195,9 @@ def matching(
 
 
 def _figures(made: Sequence[Blurred]) -> dict[str, float]:
-    figures = [(m.top1, m.known_recordings, m.cost.error, m.cost.correlation) for m in made]
-    return dict(zip(("top1", "very", "error", "r"), map(float, np.mean(figures, 0)), strict=True))
+    """Means over draws; what an attacker with the very recordings finds, of the first."""
+    figures = np.mean([(m.top1, m.cost.error, m.cost.correlation) for m in made], 0)
+    return {**dict(zip(("top1", "error", "r"), map(float, figures), strict=True)), "very": made[0].known_recordings}
 
 
 def _neighbours(own: np.ndarray, groups: np.ndarray) -> float:

@@ -77,10 +77,11 @@ def picture(document: dict) -> bytes:
             blue = (0.10 + 0.5 * shade, 0.25 + 0.5 * shade, 0.45 + 0.45 * shade)
             panel.plot([r["r"] for r in rows], [100 * r["top1"] for r in rows], "o-", color=blue, markersize=3.5)
             said = {"units": "51", "all": "445"}.get(name, name.replace("core:", ""))
-            at = max(rows, key=lambda r: r["r"])
+            wide = name in ("units", "all")  # whose beginnings lie over each other
+            at = (min if wide else max)(rows, key=lambda r: r["r"])
             panel.annotate(
-                said, (at["r"], 100 * at["top1"]), (-6, 0), textcoords="offset points", ha="right", va="center",
-                fontsize=8, color="#333333",
+                said, (at["r"], 100 * at["top1"]), (6 if wide else -6, 0), textcoords="offset points",
+                ha="left" if wide else "right", va="center", fontsize=8, color="#333333",
             )  # fmt: skip
         panel.axhspan(0.1, 100 * LIMIT, 0, (MOST_COST + 0.04) / 0.84, color="#b2182b", alpha=0.08, linewidth=0)
         panel.axhline(100 / document["settings"]["people"], color="#666666", linestyle=":", linewidth=1.2)
