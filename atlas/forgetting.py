@@ -165,7 +165,8 @@ def forget(removal: Removal) -> None:
 
 
 def _place(folder: Path, person: str) -> Place:
-    things, tables, documents, links, mentions, torn = [], {}, {}, [], [], []
+    things, tables, documents, links, mentions = list[Path](), {}, {}, list[Path](), list[Path]()
+    torn = list[Path]()
     for path in _walk(folder, person):
         if path.name.startswith(WRITING) and path.is_file() and not path.is_symlink():
             (things if _mentions(path.read_bytes(), person) else torn).append(path)
