@@ -1,10 +1,10 @@
 """Forgetting a person: everything of them in a cohort's folder and in the folders of atlases, found, told, removed.
 
-What is found: folders called ``sub-<id>`` and files called ``sub-<id>`` or ``sub-<id>_...`` anywhere below, rows of the
-person in tab-separated tables, and entries of the person in ``people.json``. No link is followed: it is removed, and
-what it points to is told. Tables are written anew first, files are removed last, so that a call that was interrupted is
-finished by calling again. What an atlas has learnt stays in it until it is built again, and a share that was given out
-is out: both are said, neither can be done here.
+What is found: folders called ``sub-<id>`` and files called ``sub-<id>`` or ``sub-<id>_...`` anywhere below, rows of
+the person in tab-separated tables, and entries of the person in ``people.json``. No link is followed: it is removed,
+and what it points to is told. Tables are written anew first, files are removed last, so that a call that was
+interrupted or killed is finished by calling again, half-written files and all. What an atlas has learnt stays in it
+until it is built again, and a share that was given out is out: both are said, neither can be done here.
 """
 
 import json
@@ -23,7 +23,7 @@ from atlas.participants import whole_id
 from atlas.sharing.ledger import NAME as LEDGER
 from reconstruction.errors import InputError
 from reconstruction.sequence import SUFFIXES, load
-from reconstruction.storage import read_arrays, write_atomically
+from reconstruction.storage import WRITING, read_arrays, write_atomically
 
 PEOPLE = "people.json"
 TEXTS = (".tsv", ".csv", ".json", ".md", ".txt", ".html", ".jsonl")  # where somebody may be named
@@ -39,6 +39,7 @@ class Place:
     tables : {table: rows of the person}; documents : {people.json: entries of the person}
     links : things that are links to somewhere else
     mentions : further text files with the person's id in them, which are left as they are
+    torn : files that a killed process left half-written, whoever's they were; they are removed too
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Place:
     documents: dict[Path, int]
     links: tuple[Path, ...]
     mentions: tuple[Path, ...]
+    torn: tuple[Path, ...]
 
     @property
     def empty(self) -> bool:
@@ -60,7 +62,7 @@ class Removal:
     """What is to be removed of a person.
 
     cohort : of the cohort's folder; atlases : of every atlas folder
-    rebuild : folders of atlases that were built with the person, and have to be built again
+    rebuild : folders of atlases that have to be built again: built with the person, or with somebody removed earlier
     shares : how many shares the cohort's audit log knows of
     notes : what the removal cannot know or do
     """
@@ -90,13 +92,16 @@ def plan_removal(person: str, cohort: Path, atlases: Sequence[Path] = ()) -> Rem
         if not (atlas / ATLAS_FILE).is_file():
             raise InputError(f"expected the folder of an atlas, but {atlas} has no {ATLAS_FILE}; check the path.")
     places = [_place(folder, person) for folder in (cohort, *atlases)]
+    waiting = [atlas for atlas in atlases if _waits(atlas)]
     if all(place.empty for place in places):
+        still = "".join(f"; {atlas} is still to be built again after a removal" for atlas in waiting)
         raise InputError(
             f"expected a participant of {cohort}, but there is nothing of {person} in it"
-            f"{' or the atlases' if atlases else ''}; check the id, or take it as done."
+            f"{' or the atlases' if atlases else ''}; check the id, or take it as done{still}."
         )
     digests, unreadable = _digests(places)
-    rebuild = tuple(p.folder for p in places[1:] if p.documents or digests & _digests_of(p.folder / ATLAS_FILE))
+    built_with = [p.folder for p in places[1:] if p.documents or digests & _digests_of(p.folder / ATLAS_FILE)]
+    rebuild = tuple(atlas for atlas in atlases if atlas in built_with or atlas in waiting)
     notes = []
     if unreadable:
         notes.append(f"{unreadable} parameter files cannot be read: whether an atlas was built with them is unknown")
@@ -150,6 +155,8 @@ def forget(removal: Removal) -> None:
                     shutil.rmtree(thing)
                 else:
                     thing.unlink(missing_ok=True)
+            for half in place.torn:
+                half.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(
                 f"expected to remove all of {removal.person} from {place.folder}, but {error.filename} cannot be "
@@ -158,9 +165,12 @@ def forget(removal: Removal) -> None:
 
 
 def _place(folder: Path, person: str) -> Place:
-    things, tables, documents, links, mentions = [], {}, {}, [], []
+    things, tables, documents, links, mentions = list[Path](), {}, {}, list[Path](), list[Path]()
+    torn = list[Path]()
     for path in _walk(folder, person):
-        if _is_of(path.name, person):
+        if path.name.startswith(WRITING) and path.is_file() and not path.is_symlink():
+            (things if _mentions(path.read_bytes(), person) else torn).append(path)
+        elif _is_of(path.name, person):
             things.append(path)
             links += [path] if path.is_symlink() else []
         elif path.is_symlink() or path.suffix.lower() not in TEXTS or path.name == LOG:
@@ -177,7 +187,9 @@ def _place(folder: Path, person: str) -> Place:
                 mentions.append(path)
     files = [path for thing in things for path in _files(thing)]
     recordings = sum(path.name.endswith(SUFFIXES) for path in files)
-    return Place(folder, tuple(things), len(files), recordings, tables, documents, tuple(links), tuple(mentions))
+    return Place(
+        folder, tuple(things), len(files), recordings, tables, documents, tuple(links), tuple(mentions), tuple(torn)
+    )
 
 
 def _walk(folder: Path, person: str) -> Iterator[Path]:
@@ -241,6 +253,14 @@ def _mentions(content: bytes, person: str) -> bool:
     """Whether the id stands in a text, and not as the beginning of a longer one."""
     after = content.split(person.encode())[1:]
     return any(not rest[:1].isalnum() for rest in after)
+
+
+def _waits(atlas: Path) -> bool:
+    """Whether somebody was removed who an atlas was built with, and it was not built again since."""
+    for entry in reversed(read_log(atlas).entries):
+        if entry.action == "build" or entry.facts.get("rebuild") is True:
+            return entry.action != "build"
+    return False
 
 
 def _digests_of(atlas: Path) -> set[str]:

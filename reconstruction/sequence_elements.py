@@ -113,7 +113,7 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
     Raises
     ------
     InputError
-        One is missing, of another shape or kind, or out of range.
+        One is missing, of another shape or kind, or out of range; or there is no frame.
     """
     sizes: dict[str, int] = {
         "3": 3,
@@ -122,6 +122,8 @@ def check_arrays(arrays: dict[str, np.ndarray], fields: Mapping[str, Any], path:
         "T": _length(arrays, "time_s"),
         "S": _length(arrays, "shape"),
     }
+    if sizes["T"] == 0 and "time_s" in arrays:
+        raise InputError(f"expected at least one frame in {path}, but it has none; write it anew.")
     out: dict[str, np.ndarray] = {}
     for name, element in ARRAYS.items():
         shape = tuple([sizes[axis] for axis in element.axes])

@@ -27,6 +27,7 @@ from reconstruction.errors import InputError, InputWarning
 
 HEADER, ELEMENTS = "face_atlas", "elements"
 ENCODING_VERSION = 1  # of every encoding below
+WRITING = ".writing-"  # what a file is called after until it is whole; one that a killed process left is garbage
 LARGEST_HEADER = 2**26  # bytes; the largest atlas has well under a hundredth
 LARGEST_KEPT = 2**16  # of the headers that are not parsed anew where the next file has the same
 DEEPEST = 64  # objects within objects
@@ -43,7 +44,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     """Write `content` to `path` whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -51,7 +51,7 @@ def forget(
 def _told(removal: "Removal", asked_for_atlases: bool) -> list[str]:
     out = [f"Of {removal.person} there is:"]
     out += [f"  {place.folder}: {_counts(place)}" for place in (removal.cohort, *removal.atlases)]
-    out += [f"Built with their recordings, to be built again: {folder}" for folder in removal.rebuild]
+    out += [f"Built with people who are removed, to be built again: {folder}" for folder in removal.rebuild]
     if not asked_for_atlases:
         out.append("No --atlas was given: atlases built from this cohort were not looked at, and may hold them.")
     if removal.shares:

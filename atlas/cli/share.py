@@ -44,6 +44,13 @@ def share(
             show_default="as many as bear the noise they need",
         ),
     ] = None,
+    blur: Annotated[
+        str,
+        typer.Option(
+            help="How values are blurred at summary: 'noise'; 'means' of people alike, no values of whom fewer than 5 "
+            "people share; 'auto': whichever lets more out, and then whichever keeps more of the values."
+        ),
+    ] = "auto",
     columns: Annotated[
         str | None,
         typer.Option(
@@ -67,9 +74,7 @@ def share(
     ] = None,
     ledger: Annotated[
         Path | None,
-        typer.Option(
-            help="Private list of who was in which release of level group.", show_default="COHORT/.releases.json"
-        ),
+        typer.Option(help="Private list of who was in which released average.", show_default="COHORT/.releases.json"),
     ] = None,
     keep_key: Annotated[
         Path | None, typer.Option(help="Write the list of pseudonyms and participants to this file; keep it secret.")
@@ -105,8 +110,8 @@ def share(
 
     settings = Settings(
         level=level, limit=max_reidentification, columns=None if columns is None else named(columns),
-        fields=named(fields) or None, epsilon=epsilon, delta=delta, earlier=tuple(earlier or ()), ledger=ledger,
-        least=min_people, recipients=tuple(recipient or ()), archive=archive, keep_key=keep_key,
+        fields=named(fields) or None, blur=blur, epsilon=epsilon, delta=delta, earlier=tuple(earlier or ()),
+        ledger=ledger, least=min_people, recipients=tuple(recipient or ()), archive=archive, keep_key=keep_key,
         licence=licence or UNSTATED,
     )  # fmt: skip
     console = make_console()
@@ -142,12 +147,15 @@ def told(audit: "Audit") -> list[str]:
             )
         return lines
     best = audit.results[0]
-    if "noise_sd" in details:
-        cost = details["cost"]
+    if "blur" in details:
+        cost, number = details["cost"], details["statistics"]
+        blurred = {
+            "noise": f"with noise of {details['noise_sd']:.2f} standard deviations over people",
+            "means": f"as means of at least {details['people_alike']} people alike",
+        }
         lines.append(
-            f"lets out {details['statistics']} statistics a recording ({details['field_set']}) with noise of "
-            f"{details['noise_sd']:.2f} standard deviations over people; they correlate by {cost['correlation']:.2f} "
-            "with those measured"
+            f"lets out {number} {'statistic' if number == 1 else 'statistics'} a recording ({details['field_set']}) "
+            f"{blurred[details['blur']]}; correlation with the values as measured {cost['correlation']:.2f}"
         )
         if cost["correlation"] < LITTLE:
             lines.append(

@@ -61,7 +61,11 @@ def find_sources(inputs: Sequence[Path], given: str | None = None) -> list[Sourc
     if given is not None and given not in READ:
         raise InputError(f"expected --from {', '.join(READ[:-1])} or {READ[-1]}, got {given!r}; or leave it out.")
     sources: list[Source] = []
+    recordings = [path for path in inputs if path.suffix != ".json"]
+    beside = {place for path in recordings for place in (_beside(path), path.with_suffix(".json"))}
     for path in inputs:
+        if path in beside:  # written with the recording, and named with it by a shell's *
+            continue
         if not path.exists():
             raise InputError(f"expected a file or folder, but {path} does not exist; check the path.")
         found = given or recognise(path)

@@ -80,7 +80,7 @@ def _group_sizes(
             counts[row.group] += 1
             real[row.group] += exist[row.person]
     if len(counts) < 2:
-        what = f"There are people with recordings of {'one group only' if counts else 'no group'}"
+        what = "There are people with recordings of one group only" if counts else "Nobody of a group has a recording"
         remedy = "An atlas needs two; a share or a table of biomarkers does not."
         if not counts:
             remedy = "Check the column group, and that the folders are called as the people."

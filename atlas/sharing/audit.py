@@ -23,6 +23,8 @@ ASSUMPTIONS = (
     "pseudonymous, not anonymous",
 )
 
+REMEDY = {"group": "blur with --epsilon", "summary": "choose --blur noise"}  # where averages would tell of few
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -80,7 +82,7 @@ class Audit:
         if self.refusal is not None:
             raise Refused(
                 f"expected averages that tell of many people or of none, but {self.refusal}; nothing but "
-                "audit.json was written: release the same people as before, wait for more, or blur with --epsilon."
+                f"audit.json was written: release the same people as before, wait for more, or {REMEDY[self.level]}."
             )
         if self._within_limit or self.limit is None:
             return
@@ -109,13 +111,15 @@ class Comparison:
         gallery, probe = (z.cube(len(chosen.people), stimuli, side) for side in (GALLERY, PROBE))
         return cls(gallery, probe, occasions.kind, chosen.possible)
 
+    def on(self, columns: Sequence[int], probe: np.ndarray) -> "Comparison":
+        """With the gallery on these columns, and this (N, Q, F') as the probe."""
+        return Comparison(self.gallery[:, :, list(columns)], probe, self.kind, self.possible)
+
     def known_recordings(self, measured: "Comparison", columns: Sequence[int]) -> float:
         """Top-1 of an attacker who has the probe's own recordings: their values as `measured`, on these columns."""
         gallery = flat(measured.probe[:, :, list(columns)], self.kind)
         return reidentify(gallery, flat(self.probe, self.kind), self.possible)[0].top1
 
-    def attack(self, noise: np.ndarray | float = 0.0, columns: Sequence[int] | None = None) -> tuple[AttackResult, ...]:
-        """The attacks on the probe with `noise` (N, Q, F'), on F' of the columns."""
-        use = slice(None) if columns is None else list(columns)
-        gallery, probe = self.gallery[:, :, use], self.probe[:, :, use] + noise
-        return reidentify(flat(gallery, self.kind), flat(probe, self.kind), self.possible)
+    def attack(self) -> tuple[AttackResult, ...]:
+        """The attacks on the probe."""
+        return reidentify(flat(self.gallery, self.kind), flat(self.probe, self.kind), self.possible)

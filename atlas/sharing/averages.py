@@ -5,7 +5,7 @@ of several averages. So people who lack a stimulus that nearly all of their grou
 refuses what remains, within a release and against earlier ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from reconstruction.errors import InputError
 from reconstruction.storage import read_arrays, take, write_arrays
 
 FILE, KIND, VERSION = "group-averages.safetensors", "group-averages", 1
+
+Members = Mapping[tuple[str, str | None], frozenset[str]]  # {(group, stimulus): people of an average}
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ def group_averages(people: Sequence[AggregatedFace], least: int) -> tuple[tuple[
             "before the same stimuli; add people or merge groups."
         )
     return tuple(out), left
+
+
+def members_of(averages: Sequence[Average]) -> Members:
+    return {(average.group, average.stimulus): average.members for average in averages}
 
 
 def told_apart(sets: Sequence[frozenset[str]], least: int) -> int:

@@ -10,7 +10,7 @@ from atlas.biomarkers.recording import recording_biomarkers
 from atlas.cohort import Cohort
 from atlas.reading import read_cohort
 from atlas.sharing.audit import Audit
-from atlas.sharing.averages import FILE, Average, group_averages, save_averages
+from atlas.sharing.averages import FILE, Average, group_averages, members_of, save_averages
 from atlas.sharing.contents import write_description
 from atlas.sharing.ledger import NAME, differencing, digest_of, load_ledger, save_ledger
 from atlas.sharing.people import Chosen
@@ -60,7 +60,7 @@ def prepare_averages(
         "units": {"shape": "template's standard deviations", "motion": "coefficients, then axis-angle in radians"},
     }  # fmt: skip
     save_averages(averages, parts.space, header, folder / FILE)
-    after = ledger.with_release(averages, digest_of((folder / FILE).read_bytes()), settings.epsilon)
+    after = ledger.with_release(members_of(averages), digest_of((folder / FILE).read_bytes()), settings.epsilon)
     rested = set().union(*(average.members for average in averages))
     details = {
         "least_people": settings.least,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from atlas.cohort import Participant, session_of
+from atlas.cohort import Participant, Recording, session_of
 from atlas.participants import read_table
 from atlas.phenotype import SESSIONS, session_label
 from reconstruction.errors import InputError
@@ -28,6 +28,17 @@ def days_between(folder: Path, person: Participant) -> Days:
     dates = {s: day for s in sessions if (day := _day(s) if _DATE.fullmatch(s) else None)}
     dates |= {s: day for s, day in _told(folder / person.id, person.id).items() if s in sessions}
     return {s: (day - min(dates.values())).days for s, day in dates.items()} if len(dates) > 1 else {}
+
+
+def in_order(recordings: Sequence[Recording], days: Days) -> tuple[str, ...]:
+    """Names of a person's sessions by their dates, where all are known, else by their names, 2 before 10."""
+
+    def by_name(name: str) -> tuple[int, str]:
+        return (int(name), "") if name.isdigit() else (10**9, name)
+
+    sessions = {r.session or "" for r in recordings}
+    dated = sessions <= set(days)
+    return tuple(sorted(sessions, key=lambda name: (days[name] if dated else 0, by_name(name))))
 
 
 def in_steps(days: Days, step: int) -> Days:

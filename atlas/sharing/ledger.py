@@ -1,4 +1,5 @@
-"""Earlier releases of group averages: who was in each, so that a later one cannot be subtracted from it.
+"""Earlier releases of averages, of groups or of people alike: who was in each, so that a later one cannot be subtracted
+from it.
 
 The ledger is the owner's and never leaves: ``.releases.json`` in the cohort's folder, or another file. It holds salted
 hashes of participant ids, so that a copy that gets lost is no list of participants by itself; whoever has it and the
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from atlas.sharing.averages import FILE, Average, EarlierAverage, load_averages, told_apart
+from atlas.sharing.averages import FILE, Average, EarlierAverage, Members, load_averages, told_apart
 from reconstruction.errors import InputError
 from reconstruction.storage import write_atomically
 
@@ -46,10 +47,20 @@ class Ledger:
     def hashed(self, members: Iterable[str]) -> frozenset[str]:
         return frozenset(hashlib.sha256(f"{self.salt} {member}".encode()).hexdigest()[:32] for member in members)
 
-    def with_release(self, averages: Sequence[Average], digest: str, epsilon: float | None) -> "Ledger":
+    def with_release(self, members: Members, digest: str, epsilon: float | None = None) -> "Ledger":
         """With one release more; the same one again changes nothing."""
-        made = Release(digest, {(a.group, a.stimulus): self.hashed(a.members) for a in averages}, epsilon)
+        made = Release(digest, {name: self.hashed(of) for name, of in members.items()}, epsilon)
         return self if made in self.releases else replace(self, releases=(*self.releases, made))
+
+    def tells(self, members: Sequence[Iterable[str]], least: int) -> str | None:
+        """Why averages over these people would tell of fewer than `least`, by themselves or with earlier ones."""
+        own = [self.hashed(of) for of in members]
+        before = [of for r in self.releases if r.epsilon is None for of in r.averages.values()]
+        few = told_apart([*own, *before], least)
+        if not few:
+            return None
+        where = "an earlier release" if not told_apart(own, least) else "each other"
+        return f"the difference of these averages and {where} would tell of {few} {'person' if few == 1 else 'people'}"
 
     @property
     def epsilon(self) -> float:
@@ -64,12 +75,9 @@ def differencing(
 
     scratch : folder for what is taken out of archives
     """
-    own = [ledger.hashed(a.members) for a in averages]
-    before = [members for r in ledger.releases if r.epsilon is None for members in r.averages.values()]
-    few = told_apart([*own, *before], least)
-    if few:
-        where = "an earlier release" if not told_apart(own, least) else "each other"
-        return f"the difference of these averages and {where} would tell of {few} {'person' if few == 1 else 'people'}"
+    few = ledger.tells([a.members for a in averages], least)
+    if few is not None:
+        return few
     known = {release.digest for release in ledger.releases}
     for path in earlier:
         found, digest, blurred = read_release(path, scratch)

@@ -9,6 +9,7 @@ makes it harder: only sessions give an honest figure.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,16 @@ _WHAT = {
     STIMULI: "only one session: gallery: recordings before every other stimulus; probe: those before the others",
     HALVES: "only one session and stimulus: gallery: first half of every recording; probe: its second half",
 }
+
+
+class Recorded(Protocol):
+    """A person; sessions : their names, in order, the empty one where recordings have none"""
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]: ...
+
+    @property
+    def sessions(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -63,20 +74,20 @@ class Rows:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def occasions(people: Sequence[Sequence[Recording]]) -> Occasions:
+def occasions(people: Sequence[Recorded]) -> Occasions:
     """How the recordings of people are best parted."""
-    sessions = [sorted({r.session or "" for r in recordings}, key=natural) for recordings in people]
-    if 2 * sum(len(of) > 1 for of in sessions) >= len(people):
+    if 2 * sum(len(person.sessions) > 1 for person in people) >= len(people):
         sides = {
-            r.path: {name: i for i, name in enumerate(of[:2])}.get(r.session or "", NEITHER)
-            for recordings, of in zip(people, sessions, strict=True)
-            for r in recordings
+            r.path: {name: i for i, name in enumerate(person.sessions[:2])}.get(r.session or "", NEITHER)
+            for person in people
+            for r in person.recordings
         }
         return Occasions(SESSIONS, sides)
-    stimuli = sorted({r.stimulus or "" for recordings in people for r in recordings})
-    if 2 * sum(len({r.stimulus for r in recordings}) > 1 for recordings in people) >= len(people):
-        return Occasions(STIMULI, {r.path: stimuli.index(r.stimulus or "") % 2 for rs in people for r in rs})
-    return Occasions(HALVES, {r.path: BOTH for recordings in people for r in recordings})
+    every = [r for person in people for r in person.recordings]
+    stimuli = sorted({r.stimulus or "" for r in every})
+    if 2 * sum(len({r.stimulus for r in person.recordings}) > 1 for person in people) >= len(people):
+        return Occasions(STIMULI, {r.path: stimuli.index(r.stimulus or "") % 2 for r in every})
+    return Occasions(HALVES, {r.path: BOTH for r in every})
 
 
 def flat(cube: np.ndarray, kind: str) -> np.ndarray:
@@ -88,8 +99,3 @@ def flat(cube: np.ndarray, kind: str) -> np.ndarray:
     known = np.isfinite(cube)
     count = known.sum(1)
     return np.where(count > 0, np.where(known, cube, 0).sum(1) / np.maximum(count, 1), np.nan)
-
-
-def natural(name: str) -> tuple[int, str]:
-    """Sessions 2 before 10."""
-    return (int(name), "") if name.isdigit() else (10**9, name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from atlas.cohort import Cohort, Participant, Recording
-from atlas.sharing.intervals import Days, best_step, days_between, in_steps, shared
+from atlas.sharing.intervals import Days, best_step, days_between, in_order, in_steps, shared
 from reconstruction.errors import InputError
 
 CONSENT = "consent_share"  # column of participants.tsv
@@ -30,6 +30,7 @@ class SharedPerson:
     """source : in the cohort; nothing of it is written but through the other fields
     pseudonym : ``sub-`` and eight random letters
     group; sex : ``F`` or ``M``, or None; age : a band such as ``40-49``, or None
+    sessions : their names in the cohort, in order
     days : since the first session, in steps, by the sessions' names in the cohort; empty where they are not told
     """
 
@@ -38,6 +39,7 @@ class SharedPerson:
     group: str
     sex: str | None
     age: str | None
+    sessions: tuple[str, ...]
     days: Days = field(default_factory=dict)
 
     @property
@@ -70,6 +72,11 @@ class Chosen:
     def dated(self) -> bool:
         """Whether intervals between sessions leave."""
         return any(person.days for person in self.people)
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether sex, age or intervals leave, of anybody."""
+        return self.dated or any(person.sex or person.age for person in self.people)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -133,10 +140,13 @@ def choose_people(
             )
     names = _pseudonyms(len(agreed), {person.id for person in cohort.people}, rng)
     drawn = sorted(zip(names, agreed, strict=True), key=lambda pair: pair[0])
-    unnamed = [SharedPerson(p, name, p.group, None, None) for name, p in drawn]
-    days = [days_between(cohort.folder, p.source) for p in unnamed] if "interval" in columns else []
+    days = [days_between(cohort.folder, p) for _, p in drawn]
+    unnamed = [
+        SharedPerson(p, name, p.group, None, None, in_order(p.recordings, d))
+        for (name, p), d in zip(drawn, days, strict=True)
+    ]
     groups = [p.group for p in unnamed]
-    for sexes, edges, intervals in _ways(unnamed, columns, any(days)):
+    for sexes, edges, intervals in _ways(unnamed, columns, "interval" in columns and any(days)):
         people = _told(unnamed, sexes, edges)
         step, apart = 0, tuple[Days, ...]()
         if intervals:

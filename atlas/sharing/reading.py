@@ -14,7 +14,7 @@ from atlas.bids.names import recording_path
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.recording import FaceParts, face_parts, recording_biomarkers
 from atlas.parallel import run_all
-from atlas.sharing.occasions import BOTH, GALLERY, HALVES, PROBE, Occasions, Rows, natural
+from atlas.sharing.occasions import BOTH, GALLERY, HALVES, PROBE, Occasions, Rows
 from atlas.sharing.people import FEWEST_ALIKE, Chosen
 from atlas.sharing.sequences import attack_features, halves, motion_only, traceless
 from atlas.sharing.tables import coefficient_quantities, coefficients
@@ -63,14 +63,13 @@ def plan(chosen: Chosen) -> Plan:
     stimuli = tuple(sorted(s for s, n in people.items() if n >= enough and _STIMULUS.fullmatch(s)))
     out, left = [], 0
     for number, person in enumerate(chosen.people):
-        sessions = sorted({r.session or "" for r in person.recordings}, key=natural)
         runs: Counter[tuple[int, str]] = Counter()
         for recording in person.recordings:
             stimulus = recording.stimulus or UNKNOWN
             if stimulus not in stimuli:
                 left += 1
                 continue
-            session = 1 + sessions.index(recording.session or "")
+            session = 1 + person.sessions.index(recording.session or "")
             runs[session, stimulus] += 1
             run = runs[session, stimulus]
             days = person.days.get(recording.session or "")
@@ -107,6 +106,12 @@ class Read:
     def rows(self) -> Rows:
         who = np.array([r.person for r in self.recordings])
         return Rows(who, np.array([r.stimulus for r in self.recordings]), np.zeros(len(who), int), self.values)
+
+    @property
+    def cells(self) -> np.ndarray:
+        """(R,) number of each recording's session, stimulus and run."""
+        told = np.array([(r.session, r.stimulus, r.run) for r in self.recordings])
+        return np.unique(told, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def read_recordings(

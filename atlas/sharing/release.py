@@ -31,7 +31,7 @@ from atlas.sharing.settings import Settings
 from atlas.sharing.summary_share import prepare_summary
 from reconstruction import __version__
 from reconstruction.errors import InputError, Refused
-from reconstruction.storage import write_atomically, write_json
+from reconstruction.storage import WRITING, write_atomically, write_json
 
 SHARE = "share"
 
@@ -90,7 +90,7 @@ def share(
         most_told=None if settings.most_reidentified is None else settings.most_reidentified / 2,
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=out, prefix=".writing-"))
+    staging = Path(tempfile.mkdtemp(dir=out, prefix=WRITING))
     try:
         prepared = _prepare(
             people, chosen, settings, template or template_of(chosen), staging, blurring, workers, progress
@@ -122,7 +122,7 @@ def _prepare(
     if settings.level == "group":
         return prepare_averages(cohort, chosen, settings, template, staging, progress)
     if settings.level == "summary":
-        return prepare_summary(chosen, settings, template, staging, rng, workers, progress)
+        return prepare_summary(cohort, chosen, settings, template, staging, rng, workers, progress)
     return prepare_sequences(chosen, settings, template, staging, workers, progress)
 
 

@@ -31,7 +31,7 @@ def prepare_sequences(
 ) -> Prepared:
     """Write the sequences below `folder` and attack them."""
     planned = plan(chosen)
-    parted = occasions([person.recordings for person in chosen.people])
+    parted = occasions(chosen.people)
     read = read_recordings(planned, chosen, parted, settings.level, template, folder, workers, progress)
     compared = read.compared
     scale = Scale.of(compared.cube(len(chosen.people), len(planned.stimuli)))

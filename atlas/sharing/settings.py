@@ -1,11 +1,12 @@
 """What a user asks a share for, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atlas.groups import LEAST_PEOPLE
 from atlas.sharing.archive import KINDS
+from atlas.sharing.blurring import MEANS, WAYS
 from atlas.sharing.contents import LEVELS
 from atlas.sharing.privacy import DELTA
 from reconstruction.errors import InputError
@@ -13,6 +14,7 @@ from reconstruction.errors import InputError
 MOST_REIDENTIFIED = 0.05  # of people, at the level summary, unless another limit is given
 UNSTATED = "not stated; ask who gave this to you"
 COLUMNS = ("sex", "age", "interval")
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Settings:
     limit : of the share of people re-identified; None for 5 % at the level summary and none at motion and full
     columns : of `COLUMNS`, what leaves beside the group; None for none at summary and all at motion and full
     fields : name of a set of `atlas.sharing.field_sets`, or names of biomarkers; None to let the audit choose
+    blur : ``auto``, or one of `atlas.sharing.blurring.WAYS`
     epsilon, delta : of differential privacy, at the level group; earlier, ledger : see `atlas.sharing.ledger`
     least : people an average rests on
     recipients : public keys; archive : ``zip`` or ``tar``
@@ -33,6 +36,7 @@ class Settings:
     limit: float | None = None
     columns: tuple[str, ...] | None = None
     fields: tuple[str, ...] | None = None
+    blur: str = AUTO
     epsilon: float | None = None
     delta: float = DELTA
     earlier: tuple[Path, ...] = ()
@@ -67,15 +71,23 @@ class Settings:
                 f"expected --columns of {', '.join(COLUMNS)}, got {', '.join(unknown)}: nothing else of "
                 "participants.tsv leaves; leave it out."
             )
-        group_only = {"--epsilon": self.epsilon, "--earlier": self.earlier, "--ledger": self.ledger}
-        self._only("group", group_only)
-        self._only("summary", {"--fields": self.fields})
-
-    def _only(self, level: str, options: Mapping[str, object]) -> None:
-        given = [name for name, value in options.items() if value]
-        if given and self.level != level:
+        if self.blur not in (AUTO, *WAYS):
+            raise InputError(f"expected --blur {AUTO}, {' or '.join(WAYS)}, got {self.blur!r}; choose one of them.")
+        if self.blur == MEANS and self.columns:
             raise InputError(
-                f"expected {given[0]} with --level {level}, got it with --level {self.level}; leave it out."
+                f"expected --columns none with --blur {MEANS}, got {', '.join(self.columns)}: they would tell people "
+                "apart whose values are the same; leave one of the two out."
+            )
+        self._only(("group",), {"--epsilon": self.epsilon, "--earlier": self.earlier})
+        self._only(("summary",), {"--fields": self.fields, "--blur": self.blur != AUTO})
+        self._only(("group", "summary"), {"--ledger": self.ledger})
+
+    def _only(self, levels: Sequence[str], options: Mapping[str, object]) -> None:
+        given = [name for name, value in options.items() if value]
+        if given and self.level not in levels:
+            raise InputError(
+                f"expected {given[0]} with --level {' or '.join(levels)}, got it with --level {self.level}; "
+                "leave it out."
             )
 
     @property

@@ -8,6 +8,7 @@ So no combination of biomarkers or stimuli holds less noise, in its own standard
 correlations among biomarkers stay as they are. Means over people are as before but for the noise's own mean.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,10 @@ class Scale:
         mean = np.where(known, cube, 0).sum(0) / np.maximum(count, 1)
         centred = np.where(known, cube - mean, 0)
         return cls(mean, np.sqrt((centred**2).sum(0) / np.maximum(count - 1, 1)))
+
+    def only(self, columns: Sequence[int]) -> "Scale":
+        """Of these of the F columns."""
+        return Scale(self.mean[:, list(columns)], self.sd[:, list(columns)])
 
     def z(self, values: np.ndarray, stimulus: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Standardised, cut at `CLIP`: of rows (R, F) before the stimuli (R,), or of (N, Q, F)."""

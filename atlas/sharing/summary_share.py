@@ -1,7 +1,6 @@
 """The level summary: a row of blurred statistics for every recording, and a row of means for every person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,26 @@ import numpy as np
 from atlas.biomarkers.biomarker_file import write_biomarkers
 from atlas.biomarkers.quantity import Quantity
 from atlas.biomarkers.table import BiomarkerTable
-from atlas.sharing.audit import Audit, Comparison
-from atlas.sharing.field_sets import MOST_NOISE, FieldSet, choose_fields, field_sets
+from atlas.cohort import Cohort
+from atlas.sharing.audit import Audit
+from atlas.sharing.averages import Members
+from atlas.sharing.blurring import MEANS, NOISE, WAYS, Blurred, Measured
+from atlas.sharing.field_sets import Choice, FieldSet, Search, choose_fields, field_sets
+from atlas.sharing.ledger import NAME, digest_of, load_ledger, save_ledger
 from atlas.sharing.occasions import Rows, occasions
 from atlas.sharing.people import Chosen
 from atlas.sharing.prepared import Prepared, Progress
 from atlas.sharing.reading import Plan, Read, plan, read_recordings, summary_quantities
-from atlas.sharing.settings import Settings
-from atlas.sharing.summary import CLIP, Cost, Scale, blurred, correlated_noise, cost
+from atlas.sharing.settings import AUTO, Settings
+from atlas.sharing.summary import CLIP
 from atlas.sharing.tables import DAYS, days_column, described, write_table
 from reconstruction.errors import InputError
 
-TABLE = "recordings.tsv"
-TRIES = 10  # draws of noise, each a little larger than the last, until the one that leaves passes itself
-MORE = 1.05
-
-
-@dataclass(frozen=True)
-class Blurred:
-    """rows : (R, F) values that leave, in the order of the recordings; noise_sd : in standard deviations over people"""
-
-    quantities: tuple[Quantity, ...]
-    rows: np.ndarray
-    noise_sd: float
-    scale: Scale
-    cost: Cost
+TABLE, PEOPLE_TABLE = "recordings.tsv", "biomarkers.tsv"
 
 
 def prepare_summary(
+    cohort: Cohort,
     chosen: Chosen,
     settings: Settings,
     template: str,
@@ -46,53 +37,42 @@ def prepare_summary(
     workers: int | None,
     progress: Progress | None,
 ) -> Prepared:
-    """Choose what leaves and how blurred, and attack it."""
+    """Choose what leaves and how blurred, and attack it; `folder` is where the share is put together."""
     planned = plan(chosen)
-    parted = occasions([person.recordings for person in chosen.people])
+    parted = occasions(chosen.people)
     biomarkers, statistics = summary_quantities(template)
     sets = _wanted(field_sets(biomarkers, [q.name for q in statistics]), settings.fields, [q.name for q in biomarkers])
     read = read_recordings(planned, chosen, parted, "summary", template, folder, workers, progress)
     every = (*biomarkers, *statistics)
-    names = [quantity.name for quantity in every]
-    people, stimuli = len(chosen.people), len(planned.stimuli)
-    scale = Scale.of(read.rows.cube(people, stimuli))
-    own = scale.z(read.rows.cube(people, stimuli))
-    comparison = Comparison.of(read.compared, scale, stimuli, parted, chosen)
-    limit = settings.most_reidentified or 1.0
-    taken, noise_sd, trials = choose_fields(sets, names, comparison, own, limit, rng, progress)
+    measured = Measured.of(read, len(planned.stimuli), parted, chosen)
+    path = settings.ledger or cohort.folder / NAME
+    ledger = load_ledger(path)
 
-    columns = [names.index(field) for field in taken.fields]
-    narrow = Scale(scale.mean[:, columns], scale.sd[:, columns])
-    for attempt in range(TRIES):
-        noise_sd = noise_sd if attempt == 0 else max(noise_sd, 0.05) * MORE
-        noise = correlated_noise(own[:, :, columns], noise_sd, rng)
-        released = _as_released(comparison, narrow, noise, columns)
-        results = released.attack()
-        if results[0].top1 <= limit or noise_sd > MOST_NOISE:
-            break
-    rows = read.rows
-    values = blurred(
-        narrow.z(rows.values[:, columns], rows.stimulus), noise[rows.person, rows.stimulus], narrow, rows.stimulus
+    def unsafe(cluster: np.ndarray) -> str | None:
+        return ledger.tells(list(_members(cluster, chosen).values()), int(np.bincount(cluster).min()))
+
+    search = Search(
+        measured, [quantity.name for quantity in every], settings.most_reidentified or 1.0, rng, unsafe, progress
     )
-    made = Blurred(
-        tuple(every[c] for c in columns), values, noise_sd, narrow,
-        cost(values, rows.values[:, columns], narrow, rows.stimulus),
-    )  # fmt: skip
-    told = (*(f"recording: {q.name}" for q in made.quantities), *chosen.fields)
-    same = released.known_recordings(comparison, columns)
+    choice = choose_fields(sets, search, _ways(settings, chosen))
+    made = choice.blurred
+    quantities = tuple(every[c] for c in made.columns)
+    told = (*(f"recording: {q.name}" for q in quantities), *chosen.fields)
+    refusal = unsafe(made.cluster) if made.cluster is not None else None
     audit = Audit(
-        "summary", (*told, "recording: stimulus", "recording: session"), people, results, settings.most_reidentified,
-        parted.description, chosen.simulated, _details(made, taken, read, planned, chosen, trials, same),
+        "summary", (*told, "recording: stimulus", "recording: session"), len(chosen.people), made.results,
+        settings.most_reidentified, parted.description, chosen.simulated, _details(choice, read, planned, chosen),
+        refusal,
     )  # fmt: skip
-    return Prepared(audit, lambda to: _write(to, made, read, planned, chosen, template), _notes(made))
 
+    def write(to: Path) -> None:
+        _write(to, made, quantities, read, planned, chosen, template)
 
-def _as_released(comparison: Comparison, scale: Scale, noise: np.ndarray, columns: Sequence[int]) -> Comparison:
-    """The comparison on these columns, the probe blurred just as what leaves is."""
-    z = comparison.probe[:, :, columns]
-    values = blurred(z, noise, scale)
-    probe = (values - scale.mean) / np.where(scale.sd > 0, scale.sd, 1)
-    return Comparison(comparison.gallery[:, :, columns], probe, comparison.kind, comparison.possible)
+    def finish() -> None:
+        if made.cluster is not None:
+            save_ledger(ledger.with_release(_members(made.cluster, chosen), digest_of(made.values.tobytes())), path)
+
+    return Prepared(audit, write, _notes(made, quantities), finish)
 
 
 def _wanted(
@@ -113,50 +93,85 @@ def _wanted(
     return (FieldSet("chosen", tuple(dict.fromkeys(fields))),)
 
 
-def _details(
-    made: Blurred, taken: FieldSet, read: Read, planned: Plan, chosen: Chosen, trials: Sequence[Any], same: float
-) -> dict[str, Any]:
+def _ways(settings: Settings, chosen: Chosen) -> tuple[str, ...]:
+    """Ways of blurring that may be taken. People whose sex or age leaves are told apart by these: no means then."""
+    if settings.blur != AUTO:
+        return (settings.blur,)
+    return tuple(way for way in WAYS if way != MEANS or not chosen.told_apart)
+
+
+def _members(cluster: np.ndarray, chosen: Chosen) -> Members:
+    ids = np.array([person.source.id for person in chosen.people])
+    return {("people alike", str(n)): frozenset(ids[cluster == n].tolist()) for n in range(cluster.max() + 1)}
+
+
+def _details(choice: Choice, read: Read, planned: Plan, chosen: Chosen) -> dict[str, Any]:
+    made = choice.blurred
+    treatment = {
+        NOISE: f"noise of {made.noise_sd:.2f} standard deviations over people, one draw a person, correlated as values "
+        "are",
+        MEANS: f"means of at least {made.least_alike} people alike in all that leaves of them, whatever their group",
+    }
     return {
-        "field_set": taken.name,
-        "statistics": len(made.quantities),
+        "field_set": choice.taken.name,
+        "statistics": len(made.columns),
+        "blur": made.way,
         "noise_sd": round(made.noise_sd, 3),
+        "people_alike": made.least_alike,
+        **({"means_refused": choice.refused} if choice.refused else {}),
         "cost": {
             "error": round(made.cost.error, 4),
             "correlation": round(made.cost.correlation, 4),
             "unit": "error: mean absolute difference from the values as measured, in standard deviations over people; "
             "correlation: with them, over people, mean over biomarkers and stimuli",
         },
-        "top1_if_the_attacker_has_the_very_recordings": round(same, 4),
-        "trade_off": [trial.to_json() for trial in trials],
-        "recordings": len(read.recordings),
-        "recordings_left_out": planned.left_out + read.unusable,
+        "top1_if_the_attacker_has_the_very_recordings": round(made.known_recordings, 4),
+        "trade_off": [trial.to_json() for trial in choice.trials],
+        "recordings": int(made.leaves.sum()),
+        "recordings_left_out": planned.left_out + read.unusable + int((~made.leaves).sum()),
         "people_left_out": chosen.left_out,
         "treatment": [
             f"values more than {CLIP:g} standard deviations from the mean over people cut",
-            f"noise of {made.noise_sd:.2f} standard deviations over people, one draw a person, correlated "
-            "as values are",
+            treatment[made.way],
             "rounded to a tenth of a standard deviation or finer",
         ],
     }
 
 
-def _notes(made: Blurred) -> tuple[str, ...]:
-    names = ", ".join(q.name for q in made.quantities[:12])
-    more = f" and {len(made.quantities) - 12} more" if len(made.quantities) > 12 else ""
+def _notes(made: Blurred, quantities: Sequence[Quantity]) -> tuple[str, ...]:
+    names = ", ".join(q.name for q in quantities[:12])
+    more = f" and {len(quantities) - 12} more" if len(quantities) > 12 else ""
+    correlation = f"they correlate by {made.cost.correlation:.2f} with those measured"
+    blur = {
+        NOISE: f"Values hold noise of {made.noise_sd:.2f} standard deviations over people and are rounded; "
+        f"{correlation}. The noise has mean zero: averages over many people are true on the whole, correlations with "
+        "anything else are weaker than they were by that factor, correlations among the columns are as they were. "
+        "Values below zero are noise: leave them as they are. A person's noise is the same in all recordings before a "
+        "stimulus.",
+        MEANS: f"Values are means of at least {made.least_alike} people who are alike in all of them, whatever their "
+        f"group, and are rounded; {correlation}. People with equal rows show one such mean: leave them out together "
+        "where a classifier is validated. Means over all people are true, groups lie nearer to each other than they "
+        "do, values spread less; tests of groups keep their error rate. Correlations among the columns are stronger "
+        "than they were: do not test them.",
+    }
     return (
-        f"`{TABLE}` has a row for every recording with {names}{more}; `biomarkers.tsv` a row for every person, the "
+        f"`{TABLE}` has a row for every recording with {names}{more}; `{PEOPLE_TABLE}` a row for every person, the "
         "mean over recordings.",
-        f"Values hold noise of {made.noise_sd:.2f} standard deviations over people and are rounded; they correlate by "
-        f"{made.cost.correlation:.2f} with those measured. The noise has mean zero: averages over many people are "
-        "true on the whole, correlations with anything else are weaker than they were by that factor, correlations "
-        "among the columns are as they were. Values below zero are noise: leave them as they are. A person's noise is "
-        "the same in all recordings before a stimulus.",
+        blur[made.way],
     )
 
 
-def _write(folder: Path, made: Blurred, read: Read, planned: Plan, chosen: Chosen, template: str) -> None:
-    order = sorted(range(len(read.recordings)), key=lambda i: read.recordings[i].place)
-    recordings = [read.recordings[i] for i in order]
+def _write(
+    folder: Path,
+    made: Blurred,
+    quantities: Sequence[Quantity],
+    read: Read,
+    planned: Plan,
+    chosen: Chosen,
+    template: str,
+) -> None:
+    order = sorted(np.flatnonzero(made.leaves), key=lambda i: read.recordings[i].place)
+    recordings, rows = [read.recordings[i] for i in order], made.values[order]
     people = [chosen.people[r.person] for r in recordings]
     leading = {
         "participant_id": [p.pseudonym for p in people],
@@ -169,21 +184,18 @@ def _write(folder: Path, made: Blurred, read: Read, planned: Plan, chosen: Chose
     if chosen.dated:
         leading[DAYS] = ["n/a" if r.days is None else str(r.days) for r in recordings]
         dated[DAYS] = days_column(chosen.step)
-    about = {
-        q.name: {
-            **described(q),
-            "NoiseSD": {
-                name: float(f"{made.noise_sd * sd:.3g}")
-                for name, sd in zip(planned.stimuli, made.scale.sd[:, f], strict=True)
-            },
-        }
-        for f, q in enumerate(made.quantities)
-    }
-    columns = {q.name: made.rows[order, f] for f, q in enumerate(made.quantities)}
+    about = {q.name: {**described(q), **_blur_of(made, planned, f)} for f, q in enumerate(quantities)}
+    columns = {q.name: rows[:, f] for f, q in enumerate(quantities)}
     write_table(folder / TABLE, leading, columns, {**dated, **about, "Simulated": chosen.simulated})
-    who = np.array([r.person for r in read.recordings])
-    what = np.array([r.stimulus for r in read.recordings])
-    cube = Rows(who, what, np.zeros(len(who), int), made.rows).cube(len(chosen.people), len(planned.stimuli))
+    who, what = (np.array([getattr(r, of) for r in recordings], int) for of in ("person", "stimulus"))
+    cube = Rows(who, what, np.zeros(len(who), int), rows).cube(len(chosen.people), len(planned.stimuli))
     names, groups = tuple(p.pseudonym for p in chosen.people), tuple(p.group for p in chosen.people)
-    table = BiomarkerTable(made.quantities, names, groups, planned.stimuli, cube)
-    write_biomarkers(table, folder / "biomarkers.tsv", simulated=chosen.simulated, origin=template)
+    table = BiomarkerTable(tuple(quantities), names, groups, planned.stimuli, cube)
+    write_biomarkers(table, folder / PEOPLE_TABLE, simulated=chosen.simulated, origin=template)
+
+
+def _blur_of(made: Blurred, planned: Plan, column: int) -> dict[str, Any]:
+    if made.way == MEANS:
+        return {"PeopleAlike": made.least_alike}
+    sd = made.scale.sd[:, column] * made.noise_sd
+    return {"NoiseSD": {name: float(f"{n:.3g}") for name, n in zip(planned.stimuli, sd, strict=True)}}

@@ -1,8 +1,11 @@
 """``face-atlas forget``: everything of a person is found, told, removed, and nothing of anybody else."""
 
 import json
+import multiprocessing
 import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from reconstruction.sequence import BIDS_SUFFIX, load
 from reconstruction.storage import write_arrays
 
 PERSON = "sub-003"
+STEPS = (0, 1, 2, 3, 4, 11, 18, 19, 20, 21, 22, 23, 27, 30)  # of 31 changes; from the 19th of the atlas
 
 
 @pytest.fixture
@@ -122,6 +126,46 @@ def test_an_interrupted_removal_is_finished_by_another(folder: Path, monkeypatch
     assert len(read_log(folder).entries) == 2
     with pytest.raises(InputError, match="there is nothing of sub-003 in it; check the id, or take it as done"):
         plan_removal(PERSON, folder)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_removal_is_finished_by_another(folder: Path, atlas: Path, step: int) -> None:
+    """Killed with SIGKILL before its `step`th change of a folder: nothing of others is lost, another call does the rest
+    and still names the atlas to be built again, the logs hold.
+    """
+    before = {place: bytes_of(place) for place in (folder, atlas)}
+    process = multiprocessing.get_context("fork").Process(target=forget_and_die, args=(folder, atlas, step))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    removal = plan_removal(PERSON, folder, [atlas])
+    assert removal.rebuild == (atlas,)
+    forget(removal)
+    with pytest.raises(InputError, match=f"{atlas} is still to be built again after a removal"):
+        plan_removal(PERSON, folder, [atlas])
+    for place in (folder, atlas):
+        assert verify(place) == ()
+        after = bytes_of(place)
+        of_others = {name for name in before[place] if PERSON not in name.replace("sub-0031", "")}
+        assert {name for name in after if not name.startswith("audit-log")} == of_others
+        assert not [name for name, content in after.items() if PERSON.encode() in content.replace(b"sub-0031", b"")]
+
+
+def forget_and_die(folder: Path, atlas: Path, step: int) -> None:
+    left = iter(range(step))
+
+    def dying(change: Callable[..., object]) -> Callable[..., object]:
+        def changed(*arguments: object, **options: object) -> object:
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return change(*arguments, **options)
+
+        return changed
+
+    removal = plan_removal(PERSON, folder, [atlas])
+    for name in ("replace", "unlink", "rmdir", "fsync"):
+        setattr(os, name, dying(getattr(os, name)))
+    forget(removal)
 
 
 def test_links_are_removed_and_what_they_point_to_is_not(folder: Path, tmp_path: Path) -> None:

@@ -137,3 +137,13 @@ def test_what_looks_like_nothing_is_said(tmp_path: Path) -> None:
     assert [s.name for s in find_sources([tmp_path])] == ["a", "b/a"]
     with pytest.raises(InputError, match="but a is there twice"):
         find_sources([tmp_path / "a.csv", tmp_path / "b" / "a.csv"])
+
+
+def test_a_shell_s_star_names_sidecars_too(folder: Path, tmp_path: Path) -> None:
+    person = folder / "sub-001"
+    run(*sorted(person.iterdir()), "--to", "openface", "--out", tmp_path / "out")
+    names = ["sub-001_task-anger.csv", "sub-001_task-anger.face-atlas.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
+    assert [s.name for s in find_sources(sorted((tmp_path / "out").iterdir()))] == ["sub-001_task-anger"]
+    with pytest.raises(InputError, match="looks like none of them"):
+        find_sources([person / "sub-001_task-anger.face.json"])

@@ -109,6 +109,14 @@ def test_parquet_of_others_and_damage(sequence: FaceSequence, tmp_path: Path) ->
             read_parquet(tmp_path / "c.parquet")
 
 
+def test_without_frames_it_is_no_recording(sequence: FaceSequence, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    write_parquet(sequence, tmp_path / "a.parquet")
+    pq.write_table(pq.read_table(tmp_path / "a.parquet").slice(0, 0), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"expected at least one frame in .*b.parquet, but it has none"):
+        read_parquet(tmp_path / "b.parquet")
+
+
 def test_a_table_of_few_bytes_and_many_numbers_is_not_unpacked(
     sequence: FaceSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,15 @@ import pytest
 from atlas.aggregation import AggregatedFace, RecordingSummary
 from atlas.motion import rms_mm
 from atlas.sharing import privacy
-from atlas.sharing.averages import FILE, Average, group_averages, load_averages, save_averages, told_apart
+from atlas.sharing.averages import (
+    FILE,
+    Average,
+    group_averages,
+    load_averages,
+    members_of,
+    save_averages,
+    told_apart,
+)
 from atlas.sharing.ledger import Ledger, differencing, load_ledger, read_release, save_ledger
 from atlas.sharing.privacy import gaussian, private_average
 from reconstruction.errors import InputError
@@ -98,7 +106,7 @@ def test_a_naive_second_release_gives_the_newcomer_away_and_ours_is_refused(temp
     recovered = 21 * after.shape - 20 * before.shape
     off = template.shapedirs @ (recovered - newcomer.shape)
     assert 1000 * np.linalg.norm(off, axis=1).max() < 0.01  # mm: the naive tool tells all
-    ledger = Ledger("salt").with_release([before], "first", None)
+    ledger = Ledger("salt").with_release(members_of([before]), "first", None)
     assert "an earlier release would tell of 1 person" in differencing([after], ledger, (), LEAST, NOWHERE)
     assert differencing([before], ledger, (), LEAST, NOWHERE) is None
     assert differencing([average(people(40)[:30])], ledger, (), LEAST, NOWHERE) is None
@@ -108,7 +116,8 @@ def test_a_naive_second_release_gives_the_newcomer_away_and_ours_is_refused(temp
 def test_the_ledger_is_kept_and_names_nobody(tmp_path):
     path = tmp_path / "ledger.json"
     ledger = load_ledger(path)
-    made = ledger.with_release([average(people(12))], "one", None).with_release([average(people(12))], "two", 1.5)
+    members = members_of([average(people(12))])
+    made = ledger.with_release(members, "one", None).with_release(members, "two", 1.5)
     save_ledger(made, path)
     assert load_ledger(path) == made
     assert made.epsilon == 1.5
@@ -129,7 +138,9 @@ def test_an_earlier_release_that_the_ledger_does_not_know(tmp_path, space):
         assert (found is None) is safe, n
     same_number = differencing(group_averages(members[1:21], LEAST)[0], empty, (first,), LEAST, tmp_path)
     assert "HC has 20 people here and 20 in first" in same_number
-    known = empty.with_release(group_averages(members[:20], LEAST)[0], read_release(first, tmp_path)[1], None)
+    known = empty.with_release(
+        members_of(group_averages(members[:20], LEAST)[0]), read_release(first, tmp_path)[1], None
+    )
     assert "an earlier release" in differencing(
         group_averages(members[1:21], LEAST)[0], known, (first,), LEAST, tmp_path
     )

@@ -8,7 +8,7 @@ import pytest
 
 from atlas.cohort import Cohort, Participant, Recording
 from atlas.sharing.occasions import BOTH, GALLERY, HALVES, NEITHER, PROBE, SESSIONS, STIMULI, Rows, flat, occasions
-from atlas.sharing.people import choose_people
+from atlas.sharing.people import SharedPerson, choose_people
 from atlas.sharing.reading import plan
 from reconstruction.errors import InputError
 
@@ -17,20 +17,40 @@ def films(*told: tuple[str, str | None]) -> tuple[Recording, ...]:
     return tuple(Recording(Path(f"{stimulus}-{session}"), stimulus, session) for stimulus, session in told)
 
 
+def people_with(*recordings: tuple[Recording, ...]) -> tuple[SharedPerson, ...]:
+    people = tuple(Participant(f"sub-{i:03d}", "HC", None, None, r) for i, r in enumerate(recordings))
+    return choose_people(Cohort(Path(), people), np.random.default_rng(0)).people
+
+
 def test_first_and_second_session():
-    people = [films(("anger", "10"), ("anger", "2"), ("anger", "30"))] * 3 + [films(("anger", "2"))]
-    parted = occasions(people)
+    three = films(("anger", "10"), ("anger", "2"), ("anger", "30"))
+    parted = occasions(people_with(*[three] * 3, films(("anger", "2"))))
     assert parted.kind == SESSIONS
-    assert [parted.sides[r.path] for r in people[0]] == [PROBE, GALLERY, NEITHER]
+    assert [parted.sides[r.path] for r in three] == [PROBE, GALLERY, NEITHER]
+
+
+def test_dates_come_before_names(tmp_path):
+    recordings = films(("anger", "baseline"), ("anger", "after"))
+    for i in range(12):
+        (tmp_path / f"sub-{i:03d}").mkdir()
+        told = f"ses-baseline\t2024-05-01\nses-after\t2024-0{5 + i % 2}-02\n"
+        (tmp_path / f"sub-{i:03d}" / f"sub-{i:03d}_sessions.tsv").write_text(f"session_id\tacq_time\n{told}")
+    dated = replace(cohort(recordings), folder=tmp_path)
+    for of, first in ((dated, "baseline"), (cohort(recordings), "after")):
+        chosen = choose_people(of, np.random.default_rng(0))
+        session = {r.path.name: r.session for r in plan(chosen).recordings}
+        assert session[f"anger-{first}"] == 1
+        sides = {path.name: side for path, side in occasions(chosen.people).sides.items()}
+        assert sides[f"anger-{first}"] == GALLERY
 
 
 def test_stimuli_and_halves_where_there_is_one_session():
-    people = [films(("anger", None), ("fear", None), ("neutral", None))] * 4
-    parted = occasions(people)
+    three = films(("anger", None), ("fear", None), ("neutral", None))
+    parted = occasions(people_with(*[three] * 4))
     assert parted.kind == STIMULI
-    assert [parted.sides[r.path] for r in people[0]] == [GALLERY, PROBE, GALLERY]
+    assert [parted.sides[r.path] for r in three] == [GALLERY, PROBE, GALLERY]
     assert "only one session" in parted.description
-    alone = occasions([films(("anger", None))] * 4)
+    alone = occasions(people_with(*[films(("anger", None))] * 4))
     assert alone.kind == HALVES
     assert set(alone.sides.values()) == {BOTH}
 

@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,9 +211,42 @@ def test_a_second_release_of_averages(two_days, cohort_of_two_days, tmp_path, mo
     assert blurred.audit.details["epsilon_of_all_releases"] == 2
 
 
+def test_means_leave_that_as_many_people_share_and_no_second_time_with_others(
+    two_days, cohort_of_two_days, tmp_path, unpacked
+):
+    ledger = tmp_path / "ledger.json"
+    settings = Settings(blur="means", limit=0.3, fields=("core:3",), ledger=ledger)
+    made = share(two_days, tmp_path / "first", settings, seed=1)
+    alike = made.audit.details["people_alike"]
+    assert alike >= 5
+    files = unpacked(made.path)
+    rows = [line.split("\t") for line in files["recordings.tsv"].decode().splitlines()[1:]]
+    joint = {}
+    for person, _, *record in rows:
+        joint.setdefault(person, []).append(tuple(record))
+    of_all = [tuple(sorted(records)) for records in joint.values()]
+    assert min(of_all.count(records) for records in of_all) == alike
+    assert len(rows) == made.audit.details["recordings"] == 40
+    assert json.loads(files["recordings.json"])["AU12"]["PeopleAlike"] == alike
+    assert f"means of at least {alike} people" in files["README.md"].decode()
+    share(two_days, tmp_path / "again", settings, seed=2)  # the same people: nothing new is told
+    table = cohort_of_two_days / "participants.tsv"
+    table.write_text(table.read_text().replace("\tno\t", "\tyes\t"))  # two people more
+    with pytest.raises(Refused, match=r"an earlier release would tell of .* choose --blur noise"):
+        share(cohort_of_two_days, tmp_path / "second", settings)
+    assert [p.name for p in (tmp_path / "second").iterdir()] == ["audit.json"]
+    other = share(cohort_of_two_days, tmp_path / "third", replace(settings, blur="auto"))
+    assert other.audit.details["blur"] == "noise"
+    assert "an earlier release" in other.audit.details["means_refused"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--blur", "fog"), "expected --blur auto, noise or means, got 'fog'"),
+        (("--blur", "means", "--columns", "sex"), "expected --columns none with --blur means, got sex"),
+        (("--level", "motion", "--blur", "noise"), "expected --blur with --level summary"),
+        (("--level", "motion", "--ledger", "l.json"), "expected --ledger with --level group or summary"),
         (("--level", "everything"), "expected --level group, summary, motion, full, got 'everything'"),
         (("--max-reidentification", "5"), "a share above 0 and at most 1, got 5"),
         (("--epsilon", "1"), "expected --epsilon with --level group, got it with --level summary"),
