@@ -1,6 +1,6 @@
 """Random people of a template, photographed: renders with known parameters, and what the detector makes of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
@@ -72,7 +72,11 @@ class Photographer:
         self._skin = self.subdivide(template.skin.astype(float)) > 0.5
         self._iris = self.subdivide(template.part("iris").astype(float)) > 0.5
         marks = template.landmarks68(template.v_template)
-        self._brow = self._line(marks[17:22], marks[22:27])
+        self._brows = marks[17:22], marks[26:21:-1]  # outer end first, as below
+        self._upper_lids, self._lower_lids = (
+            [marks[line] for line in lines]
+            for lines in (([36, 37, 38, 39], [45, 44, 43, 42]), ([36, 41, 40, 39], [45, 46, 47, 42]))
+        )
         self._lips = self.subdivide(template.part("lips").astype(float))
         self._lid = self.subdivide(template.part("lid").astype(float))
         self._beard = self._line(marks[2:15], marks[[48, 49, 50, 52, 53, 54]])
@@ -107,12 +111,20 @@ class Photographer:
         blend(np.ones(len(colours)), skin)
         for share, shift in self._blotches(rng):
             blend(share, np.clip(skin + shift, 5, 250))
-        blend(self._lips * rng.uniform(0.3, 1), skin * rng.uniform(0.6, 0.9) + [rng.uniform(10, 50), 5, 10])
+        blend(self._lips * rng.uniform(0, 1), skin * rng.uniform(0.6, 1) + [rng.uniform(0, 50), 5, 10])
         blend(self._lid * rng.uniform(0.2, 1), skin * rng.uniform(0.2, 0.7))
         if rng.uniform() < 0.12:
             blend(rng.uniform(0.3, 0.9) * (1 - self._beard / 0.02), hair)
-        width = rng.uniform(0.002, 0.0045)
-        blend(rng.uniform(0.5, 1) * (width + 0.001 - self._brow) / 0.0015, hair)
+        for lids in (self._upper_lids, self._lower_lids):  # lashes, painted or not
+            if rng.uniform() < 0.7:
+                width, wing = rng.uniform(0, 0.0035), [rng.uniform(0, 0.25), 0, 0, 0]
+                share = rng.uniform(0.4, 1) * (width + 0.001 - self._line(*_lengthened(lids, wing))) / 0.001
+                blend(share, rng.uniform(5, 60) + hair * rng.uniform(0, 0.5))
+        # brows are no landmark of the bone below: they sit higher or lower, slant, arch and end as they like
+        width, course = rng.uniform(0.002, 0.005), np.linspace(1, -1, 5)
+        up = rng.normal(0, 0.002) + rng.normal(0, 0.0015) * course + rng.normal(0, 0.0015) * (1 - 2 * course**2)
+        brows = _lengthened(self._brows, [rng.uniform(-0.1, 0.15), 0, 0, 0, rng.uniform(-0.1, 0.1)], up)
+        blend(rng.uniform(0.1, 1) * (width + 0.001 - self._line(*brows)) / 0.0015, hair)
         if rng.uniform() < 0.7:  # a cap of hair above and behind the forehead
             line = rng.uniform(0.075, 0.11)
             behind = rng.uniform(0.0, 0.05)
@@ -194,6 +206,11 @@ class Photographer:
             ".jpg", picture.clip(0, 255).astype(np.uint8)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality]
         )
         return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+def _lengthened(lines: Sequence[np.ndarray], by: Sequence[float], up: float | np.ndarray = 0) -> list[np.ndarray]:
+    """Polylines (K, 3) whose points go on by shares (K,) of the way from their last to their first, `up` metres on."""
+    return [line + np.outer(by, line[0] - line[-1]) + np.multiply.outer(up, [0, 1, 0]) for line in lines]
 
 
 @dataclass(frozen=True)
