@@ -21,8 +21,11 @@ from reconstruction.refinement import fitted_points, refine
 from reconstruction.smoothing import smooth
 from reconstruction.template import Template
 
-CORRELATION_S = 0.8  # seconds over which a face and the detector's errors resemble themselves: closer frames are not
-# independent evidence of the identity. Chosen on renders of people that no calibration has seen.
+CORRELATION_S = 0.8  # seconds over which the detector's errors resemble themselves: closer frames are not independent
+# evidence of the identity. Chosen on renders of people that no calibration has seen.
+PERSISTING = 1.0  # independent frames that a recording counts as for the regressor: an expression, and what it makes
+# points and image err by, may last as long as the recording does, as in somebody who laughs throughout, and must not
+# pass for the shape. With one for every `CORRELATION_S` two halves of a real recording give shapes twice as far apart.
 AT_ONCE = 256  # frames aligned at once
 _PENALTY = 0.1  # of leaving the box, in `into_box`; any gives the same answer, this one soonest
 
@@ -170,7 +173,7 @@ def fit_points(
     used = np.flatnonzero(valid)
     weight = quality[used].astype(np.float64)
     independent = max(1.0, weight.sum() ** 2 / (weight**2).sum() * min(1.0, 1 / frame_rate / CORRELATION_S))
-    start = Regressor(calibration)(points, features, weight, independent, used)
+    start = Regressor(calibration)(points, features, weight, PERSISTING, used)
     if camera_matrix is None:
         seen = fitted_points(template)
         some = spread_frames(len(used), FOCAL_FRAMES)
