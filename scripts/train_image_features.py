@@ -12,8 +12,8 @@ With `--taught`, the network that it goes on from (`--start`) is its teacher, wh
 The network that ships was learnt in six goes, each from where the last ended (`--start`): 3,200, 5,000 and 4,500 steps
 without residual blocks on 32,000 pictures of 8,000 people, in which lips never closed farther than the jaw had opened;
 then, with the blocks, 18,000 steps at a rate of 2.5e-3 on these and 8,000 pictures of 2,000 people more, half of whom
-closed their lips at will; then 5,000 steps at 6e-4 on 17,989 pictures of 4,500 other people (seed 902), `--taught`; then
-2,100 steps at 1.5e-3 on 16,590 pictures of 4,400 people (seed 903) with lashes, with brows that follow the bone only
+closed their lips at will; then 5,000 steps at 6e-4 on 17,989 pictures of 4,500 other people (seed 902), `--taught`;
+then 2,100 steps at 1.5e-3 on 16,590 pictures of 4,400 people (seed 903) with lashes, brows that follow the bone only
 roughly and lips that may have the skin's colour. The first two gave all of motion the same weight, and all but the last
 two counted the shape of the whole head, not what can be seen of it.
 
@@ -255,7 +255,9 @@ def main() -> None:
                     progress.advance(task)
             return
         start = read_network(arguments.start) if arguments.start else None
-        network, pictures = learn(folder, arguments.steps, arguments.rate, arguments.seed, progress, start, arguments.taught)
+        network, pictures = learn(
+            folder, arguments.steps, arguments.rate, arguments.seed, progress, start, arguments.taught
+        )
     arrays = {name: value.numpy() for name, value in network.state_dict().items() if "num_batches" not in name}
     arrays = {name: np.ascontiguousarray(value, np.float16) for name, value in arrays.items()}
     header = {
