@@ -42,9 +42,11 @@ class Moments:
         return cls(total, float(w @ w), mean.astype(np.float64), (centred.T @ centred).astype(np.float64))
 
     def __add__(self, other: "Moments") -> "Moments":
+        if other.weight <= 0:
+            return self
+        if self.weight <= 0:
+            return other
         weight = self.weight + other.weight
-        if self.weight <= 0 or weight <= 0:
-            return other if self.weight <= 0 else self
         between = other.mean - self.mean
         share = other.weight / weight
         scatter = np.multiply.outer(self.weight * share * between, between)

@@ -1,6 +1,7 @@
 """What blurring statistics hides and costs, on a cohort's statistics: parts of ``measure_sharing.py``."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from atlas.features import FeatureTable
 from atlas.sharing.blurring import Blurred, Measured
 from atlas.sharing.field_sets import FieldSet, field_sets
 from atlas.sharing.microaggregation import people_alike
-from atlas.sharing.occasions import Rows, occasions
+from atlas.sharing.occasions import occasions
 from atlas.sharing.people import choose_people
 from atlas.sharing.reading import plan, read_recordings, summary_quantities
 from atlas.sharing.summary import correlated_noise
@@ -97,10 +98,7 @@ class Values:
 
     def matched(self, made: Blurred, fields: FieldSet) -> float:
         """Accuracy of the matcher on people, or on clusters of people alike, that it has not seen."""
-        rows = self.measured.rows
-        cube = Rows(rows.person, rows.stimulus, rows.side, made.values).cube(
-            len(self.groups), len(self.planned.stimuli)
-        )
+        cube = replace(self.measured.rows, values=made.values).cube(len(self.groups), len(self.planned.stimuli))
         unknown = np.full((len(self.groups), 1, len(fields.fields)), np.nan)
         table = FeatureTable(fields.fields, self.planned.stimuli, np.concatenate([cube, unknown], 1))
         return matching(table, list(self.groups), made.cluster)[0]
@@ -146,7 +144,7 @@ class Values:
     def people(self, made: Blurred) -> np.ndarray:
         """(N, F) means over recordings."""
         rows = self.measured.rows
-        of = Rows(rows.person, np.zeros_like(rows.stimulus), rows.side, made.values)
+        of = replace(rows, stimulus=np.zeros_like(rows.stimulus), values=made.values)
         return of.cube(len(self.groups), 1)[:, 0]
 
     def _difference(self, made: Blurred) -> float:

@@ -240,6 +240,8 @@ def main() -> None:
     parser.add_argument("--taught", action="store_true", help="by the network that it goes on from")
     parser.add_argument("--out", type=Path, default=ROOT / "templates" / FILE)
     arguments = parser.parse_args()
+    if arguments.taught and not arguments.start:
+        parser.error("expected --start with --taught: the network that it names is the teacher")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     with Progress() as progress:

@@ -1,7 +1,7 @@
 """Two ways of blurring statistics before they leave, noise and means of people alike, and what an attacker sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,7 +66,7 @@ class Measured:
 
     def alike(self, columns: Sequence[int], least: int) -> np.ndarray:
         """(N,) clusters of at least `least` people whose joint records are alike in these columns."""
-        rows = Rows(self.rows.person, self.rows.stimulus, self.rows.side, self.z[:, columns])
+        rows = replace(self.rows, values=self.z[:, columns])
         return people_alike(joint_records(rows, self.cells, self.people), least)
 
     def averaged(self, columns: Sequence[int], cluster: np.ndarray) -> "Blurred":
@@ -75,11 +75,10 @@ class Measured:
 
         def means(rows: Rows, cells: np.ndarray) -> np.ndarray:
             z = scale.z(rows.values[:, columns], rows.stimulus)
-            made = cluster_means(Rows(rows.person, rows.stimulus, rows.side, z), cells, cluster)
+            made = cluster_means(replace(rows, values=z), cells, cluster)
             return blurred(made, np.zeros_like(made), scale, rows.stimulus)
 
-        seen = self.compared
-        probe = Rows(seen.person, seen.stimulus, seen.side, means(seen, self.compared_cells))
+        probe = replace(self.compared, values=means(self.compared, self.compared_cells))
         shown = probe.cube(self.people, len(scale.mean), PROBE)
         values = means(self.rows, self.cells)
         return Blurred(self, tuple(columns), MEANS, values, shown, cluster=cluster)
