@@ -10,6 +10,12 @@ from atlas.sharing.field_sets import MOST_COST
 from sharing_blur import ALIKE, LIMIT, NOISES, SETS
 
 LEVELS = ("full", "motion", "summary", "group")
+# where a line's label lies, points from its beginning, and which of its sides is there; True for everything
+SIDES = {
+    ("noise", False): ((-6, 0), "right"),
+    ("alike", False): ((-2, 7), "right"),
+    ("alike", True): ((0, 7), "left"),
+}
 
 
 def tables(document: dict) -> str:
@@ -77,11 +83,13 @@ def picture(document: dict) -> bytes:
             blue = (0.10 + 0.5 * shade, 0.25 + 0.5 * shade, 0.45 + 0.45 * shade)
             panel.plot([r["r"] for r in rows], [100 * r["top1"] for r in rows], "o-", color=blue, markersize=3.5)
             said = {"units": "51", "all": "445"}.get(name, name.replace("core:", ""))
-            wide = name in ("units", "all")  # whose beginnings lie over each other
-            at = (min if wide else max)(rows, key=lambda r: r["r"])
+            if key == "noise" and name in ("units", "all"):  # whose beginnings lie over each other
+                at, place, to = min(rows, key=lambda r: r["r"]), (6, 0), "left"
+            else:
+                at, place, to = max(rows, key=lambda r: r["r"]), *SIDES[key, name == "all"]
             panel.annotate(
-                said, (at["r"], 100 * at["top1"]), (6 if wide else -6, 0), textcoords="offset points",
-                ha="left" if wide else "right", va="center", fontsize=8, color="#333333",
+                said, (at["r"], 100 * at["top1"]), place, textcoords="offset points",
+                ha=to, va="center", fontsize=8, color="#333333",
             )  # fmt: skip
         panel.axhspan(0.1, 100 * LIMIT, 0, (MOST_COST + 0.04) / 0.84, color="#b2182b", alpha=0.08, linewidth=0)
         panel.axhline(100 / document["settings"]["people"], color="#666666", linestyle=":", linewidth=1.2)
@@ -89,7 +97,7 @@ def picture(document: dict) -> bytes:
         panel.spines[["top", "right"]].set_visible(False)
     last = panels[-1]
     last.annotate("chance", (0.21, 100 / document["settings"]["people"]), va="bottom", ha="right", fontsize=8)
-    last.annotate("within the default's limits", (1.03, 0.36), va="bottom", ha="left", fontsize=8, color="#b2182b")
+    last.annotate("within the\ndefault's limits", (1.03, 0.52), va="bottom", ha="left", fontsize=8, color="#b2182b")
     panel = panels[0]
     panel.set_yscale("log")
     panel.set(xlim=(1.04, 0.2), ylim=(0.33, 130), yticks=[0.5, 1, 2, 5, 10, 20, 50, 100])
