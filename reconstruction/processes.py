@@ -12,6 +12,7 @@ def process_pool(processes: int) -> ProcessPoolExecutor:
 
 def _one_thread() -> None:
     os.environ["LP_NUM_THREADS"] = "1"  # Mesa's software renderer
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy, imported below
     import cv2
     import torch
 

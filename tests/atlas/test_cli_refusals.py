@@ -66,6 +66,14 @@ def test_out_is_a_file(face_video, tmp_path, capfd):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_out_lies_in_a_file(cohort_folder, tmp_path, capfd):
+    (tmp_path / "plain").touch()
+    assert "plain is a file" in refused(capfd, "build", cohort_folder, "--out", tmp_path / "plain" / "atlas")
+    sentence = refused(capfd, "simulate", "--people", "3", "--out", tmp_path / "plain" / "cohort")
+    assert "plain, but the system says: File exists" in sentence
+    assert list(tmp_path.iterdir()) == [tmp_path / "plain"]
+
+
 def test_build_without_a_cohort(tmp_path, capfd):
     (tmp_path / "cohort").mkdir()
     assert "participants.tsv" in refused(capfd, "build", tmp_path / "cohort", "--out", tmp_path / "atlas")

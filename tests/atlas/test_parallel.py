@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
+from atlas.cli import main
 from atlas.parallel import run_all
 from reconstruction.errors import InputError
+from reconstruction.processes import process_pool
 from reconstruction.video import open_video
 
 
@@ -26,3 +29,28 @@ def test_an_error_of_a_job_comes_out_as_it_is(tmp_path: Path, workers: int) -> N
 
 def test_nothing_to_do_is_nothing_done() -> None:
     run_all(os.mkdir, [])
+
+
+def threads() -> set[int]:
+    import numpy  # noqa: F401
+
+    return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+
+
+def test_a_process_of_a_pool_multiplies_matrices_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    with process_pool(1) as pool:
+        assert pool.submit(threads).result() == {1}
+
+
+@pytest.mark.parametrize(("own", "then"), [(None, "1"), ("2", "2")])
+def test_a_command_multiplies_matrices_in_one_thread(
+    monkeypatch: pytest.MonkeyPatch, own: str | None, then: str
+) -> None:
+    if own:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", own)
+    else:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pytest.raises(SystemExit):
+        main.run(["--version"])
+    assert os.environ["OPENBLAS_NUM_THREADS"] == then
