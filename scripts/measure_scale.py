@@ -11,6 +11,7 @@ in one process, the ratio of the moments pass to reading the same files and summ
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -152,7 +153,8 @@ def main() -> None:
             simulate(cohort, arguments.people, frames / FPS, seed=1, fps=FPS, workers=None)
         command = [sys.executable, __file__, "--stages", str(cohort), "--permutations", str(arguments.permutations)]
         command += ["--without-matcher"] * arguments.without_matcher
-        done = subprocess.run(command, capture_output=True, text=True)
+        as_the_command = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        done = subprocess.run(command, capture_output=True, text=True, env=as_the_command)
         if done.returncode:
             raise SystemExit(done.stderr)
         results.append(json.loads(done.stdout.splitlines()[-1]))
