@@ -20,7 +20,8 @@ OTHER = (".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".pkl", ".parquet")  #
 def match(
     atlas: Annotated[Path, typer.Argument(help="Folder of an atlas, or its atlas.safetensors.")],
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Parameter files (.face.safetensors) or videos.")
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Parameter files (.face.safetensors), videos, or folders of them."),
     ],
     out: Annotated[Path | None, typer.Option(help="JSON file for the result.", show_default="standard output")] = None,
     template: Annotated[
@@ -53,10 +54,11 @@ def match(
 ) -> None:
     """Match recordings against the standard faces. Research use; not a diagnosis.
 
-    One match for each input, and one of a person's inputs together where several lie in the same sub-* folder. The
-    decision is a group, 'inconclusive', or 'refused' where camera, length, quality, template, age or the movement
-    itself lie outside what the atlas's people showed: then no group is named, and the reasons are. --report DIR writes
-    one page about every person, named by sub-* alone, and the same as FHIR R4.
+    One match for each recording, and one of a person's recordings together where several lie in the same sub-* folder.
+    Of a folder the parameter files are taken, or its videos where it has none. The decision is a group, 'inconclusive',
+    or 'refused' where camera, length, quality, template, age or the movement itself lie outside what the atlas's people
+    showed: then no group is named, and the reasons are. --report DIR writes one page about every person, named by sub-*
+    alone, and the same as FHIR R4.
     """
 
     from atlas.atlas_file import atlas_digest, load_atlas
@@ -67,6 +69,7 @@ def match(
     from reconstruction.storage import json_text, write_json
 
     check_quality(quality)
+    inputs = _recordings(inputs)
     notes: list[str] = []
     known = _known(inputs, age, sex, people, notes)
     reference, digest = load_atlas(atlas), atlas_digest(atlas)
@@ -120,6 +123,18 @@ def match(
     if report is not None:
         console.print(f"report: {report}")
     console.print(STATEMENT)
+
+
+def _recordings(inputs: list[Path]) -> list[Path]:
+    """The files named, and those in the folders named, in order and once each."""
+    from atlas.cli.reconstruct import find_recordings
+    from reconstruction.sequence import SUFFIXES
+
+    found: dict[Path, None] = {}
+    for path in inputs:
+        inside = sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES)) if path.is_dir() else [path]
+        found |= dict.fromkeys(inside or find_recordings([path]))
+    return list(found)
 
 
 def _reports(

@@ -99,7 +99,7 @@ def test_match_answers_for_every_input_and_every_person(built: Path, cohort_fold
     assert whole["frames_used"] == sum(m["frames_used"] for m in document["matches"][:3])
     assert set(whole["similarities"]) == {"BD", "HC", "MDD"}
     first = out.read_bytes()
-    match(built / FILE, [*inputs, *alone], out)
+    match(built / FILE, [cohort_folder / "sub-001", *inputs, *alone], out)  # of a folder the files, once each
     assert out.read_bytes() == first
 
 
@@ -274,6 +274,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(built: Path, cohort_folder
         match(built, sorted(cohort_folder.glob("sub-001/*face.safetensors")), quality="best")
     with pytest.raises(InputError, match="is no file"):
         match(built, [tmp_path / "nobody.mp4"])
+    with pytest.raises(InputError, match="but there are none"):
+        match(built, [tmp_path])
     broken = tmp_path / "x.face.safetensors"
     broken.write_text("nothing")
     with pytest.raises(InputError, match="no readable safetensors"):

@@ -60,7 +60,8 @@ def test_what_is_not_known_is_said(followed: Any, make: Make, tmp_path: Path) ->
     assert silent["calibration"] == "no outcomes were given (--outcomes)"
     assert found.fired == ()
     page = write_page(tmp_path, found).read_text("utf-8")
-    assert "No alarm." in page
+    assert "Too few to tell." in page
+    assert "No alarm." not in page
     assert "not asked" in page
     with pytest.raises(InputError, match="at least one match to monitor"):
         monitor(followed, Stream(ATLAS, {}))
