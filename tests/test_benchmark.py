@@ -22,19 +22,20 @@ def comparison():
         sys.path.remove(str(SCRIPTS))
 
 
-def test_contestants_take_turns_and_the_first_turn_does_not_count(comparison):
+def test_contestants_take_turns_in_changing_order_and_the_first_turn_does_not_count(comparison):
     order, advanced = [], []
 
     def ours():
         order.append("ours")
-        return {"fit": 0.6 * len(order)}
+        return {"fit": 0.6 * order.count("ours")}
 
     contestants = {"ours": (ours, 3), "peer": (lambda: order.append("peer"), 1)}
-    times = comparison.race(contestants, 2, lambda: advanced.append(1))
-    assert order == ["ours", "peer"] * 3
-    assert len(advanced) == 6
-    assert {name: len(seconds) for name, seconds in times.items()} == {"ours": 2, "peer": 2, "fit": 2}
-    np.testing.assert_allclose(times["fit"], [0.6, 1.0], err_msg="seconds a frame of three frames")
+    times = comparison.race(contestants, 8, lambda: advanced.append(1))
+    turns = [tuple(order[i : i + 2]) for i in range(0, 18, 2)]
+    assert set(turns) == {("ours", "peer"), ("peer", "ours")}
+    assert len(order) == len(advanced) == 18
+    assert {name: len(seconds) for name, seconds in times.items()} == {"ours": 8, "peer": 8, "fit": 8}
+    np.testing.assert_allclose(times["fit"][:2], [0.4, 0.6], err_msg="seconds a frame of three frames")
 
 
 def test_ratio_is_formed_within_each_turn(comparison):
