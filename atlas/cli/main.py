@@ -111,7 +111,7 @@ for _name in COMMANDS:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process: 0 done, 2 bad input or usage, 3 refused, 130 interrupted."""
-    # a second thread of NumPy's saves an eighth of the time on a machine with nothing else to do, and costs tenfold on
-    # one that has: the threads wait for each other. Read when NumPy is imported, by processes that are started as well
+    # NumPy's second thread saves an eighth of the time on a machine with nothing else to do; on one that has, the two
+    # wait for each other, and a share took over seven times as long. Read when NumPy is imported, in processes as well
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app(arguments, prog_name="face-atlas")
