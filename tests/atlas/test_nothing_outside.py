@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# where libraries write if they are told so; torch tells its own processes
+PLACES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TORCHINDUCTOR_CACHE_DIR")
 
 
 def watched(tmp_path: Path, *commands: list[str]) -> list[str]:
@@ -20,7 +22,7 @@ def watched(tmp_path: Path, *commands: list[str]) -> list[str]:
         [sys.executable, "-B", Path(__file__).with_name("watched.py"), tmp_path / "work", log],
         input="".join(json.dumps([*map(str, command)]) + "\n" for command in commands),
         env={
-            **{k: v for k, v in os.environ.items() if k not in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")},
+            **{k: v for k, v in os.environ.items() if k not in PLACES},
             "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT),
             "COVERAGE_PROCESS_START": "", "OMP_NUM_THREADS": "1",
         },

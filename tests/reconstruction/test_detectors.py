@@ -85,7 +85,7 @@ def test_people_are_rendered_for_the_detector_asked_for(template, landmarker):
 
 @pytest.mark.slow
 def test_calibrated_with_the_second_detector_a_face_is_reconstructed(template, landmarker, shared_data):
-    calibration = calibrate(template, people=100, frames=4, seed=1, detector=landmarker)
+    calibration = calibrate(template, people=100, frames=4, seed=1, jobs=2, detector=landmarker, trial=0)
     assert calibration.provenance["detector_sha256"] == landmarker.sha256
     result = reconstruct(
         shared_data("video/single_face.mp4"), calibration=calibration, detector=landmarker, fps=5, quality="fast"
