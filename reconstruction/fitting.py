@@ -26,6 +26,7 @@ CORRELATION_S = 0.8  # seconds over which the detector's errors resemble themsel
 PERSISTING = 1.0  # independent frames that a recording counts as for the regressor: an expression, and what it makes
 # points and image err by, may last as long as the recording does, as in somebody who laughs throughout, and must not
 # pass for the shape. With one for every `CORRELATION_S` two halves of a real recording give shapes twice as far apart.
+FLOOR = 1e-6  # of the variance within a person, which nothing observed goes below
 AT_ONCE = 256  # frames aligned at once
 _PENALTY = 0.1  # of leaving the box, in `into_box`; any gives the same answer, this one soonest
 
@@ -56,7 +57,9 @@ class Regressor:
 
     def __init__(self, calibration: Calibration):
         self.calibration = c = calibration
-        self._moving = c.motion_effect @ c.motion_covariance @ c.motion_effect.T + c.within
+        # of two expressions that look the same the network says the same: what sets them apart is rounding
+        within = c.within + FLOOR * np.diag(np.diag(c.within))
+        self._moving = c.motion_effect @ c.motion_covariance @ c.motion_effect.T + within
         self._gain = np.linalg.solve(self._moving, c.motion_effect @ c.motion_covariance).T
         self._standing = c.shape_effect @ c.shape_effect.T + c.between
         left = c.motion_covariance - self._gain @ c.motion_effect @ c.motion_covariance

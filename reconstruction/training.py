@@ -166,7 +166,7 @@ def _learn(template: Template, renders: Renders, provenance: dict) -> Calibratio
     pose = pose_features(rotation)
     # few frames tell the covariance of few components, beside the features
     free = len(flat) - len(np.unique(renders.person)) - n_motion - pose.shape[1]
-    components = min(COMPONENTS, max(1, 3 * free // 4 - renders.features.shape[1]))
+    components = min(COMPONENTS, max(1, free // 3 - renders.features.shape[1]))
     basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :components]
     y = np.hstack([centred @ basis, renders.features])
     start, effect, residual = _regress(np.concatenate([renders.shape, motion, pose], 1), y)

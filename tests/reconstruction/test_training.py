@@ -1,10 +1,11 @@
 """What a calibration learns."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from reconstruction.fitting import Regressor
 from reconstruction.motion import motion_names
 from reconstruction.photographer import Renders
 from reconstruction.skin_noise import UNSEEN
@@ -36,6 +37,16 @@ def test_learning_twice_gives_the_same(template, ideal_calibration, ideal_render
     again = learn(template, ideal_renders, ideal_calibration.provenance)
     for f in fields(again):
         np.testing.assert_array_equal(getattr(again, f.name), getattr(ideal_calibration, f.name))
+
+
+def test_rounding_of_two_features_that_say_the_same_is_no_news(template, ideal_renders):
+    said = ideal_renders.motion[:, :1] + 0.01 * np.random.default_rng(0).normal(size=(len(ideal_renders.person), 1))
+    said = np.repeat(said.astype(np.float32), 2, 1)
+    regress = Regressor(learn(template, replace(ideal_renders, features=said, features_twice=said), {}))
+    here = ideal_renders.person == ideal_renders.person[0]
+    points, weight = ideal_renders.points[here], np.ones(here.sum())
+    equal, rounded = (regress(points, said[here] + off, weight, 1.0).motion for off in ([0, 0], [0, 1e-6]))
+    assert np.abs(equal - rounded).max() < 0.01
 
 
 @pytest.mark.slow
