@@ -1,6 +1,5 @@
 """The folder of an atlas: everything `face-atlas build` writes, one line each."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,12 +108,3 @@ def _viewer(
         path.unlink(missing_ok=True)
         return (f"{VIEWER} was left out: {error}",)
     return ()
-
-
-def check_folder(out: Path) -> None:
-    """Raise InputError where `out` cannot be a folder that is written to."""
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"expected a folder for --out, but {there} is a file; name another.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"expected a folder for --out that may be written to, but {there} may not; name another.")

@@ -65,6 +65,15 @@ def write_json(path: str | Path, document: Any) -> None:
     write_atomically(path, json_text(document).encode())
 
 
+def check_folder(out: Path, option: str = "--out") -> None:
+    """Raise InputError where `out`, of the command's `option`, cannot be a folder that is written to."""
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"expected a folder for {option}, but {there} is a file; name another.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"expected a folder for {option} that may be written to, but {there} may not; name another.")
+
+
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to write into that becomes `out`, new or empty until then, when all went well; else nothing is left."""

@@ -10,12 +10,6 @@ from atlas.sharing.field_sets import MOST_COST
 from sharing_blur import ALIKE, LIMIT, NOISES, SETS
 
 LEVELS = ("full", "motion", "summary", "group")
-# where a line's label lies, points from its beginning, and which of its sides is there; True for everything
-SIDES = {
-    ("noise", False): ((-6, 0), "right"),
-    ("alike", False): ((-2, 7), "right"),
-    ("alike", True): ((0, 7), "left"),
-}
 
 
 def tables(document: dict) -> str:
@@ -83,10 +77,11 @@ def picture(document: dict) -> bytes:
             blue = (0.10 + 0.5 * shade, 0.25 + 0.5 * shade, 0.45 + 0.45 * shade)
             panel.plot([r["r"] for r in rows], [100 * r["top1"] for r in rows], "o-", color=blue, markersize=3.5)
             said = {"units": "51", "all": "445"}.get(name, name.replace("core:", ""))
-            if key == "noise" and name in ("units", "all"):  # whose beginnings lie over each other
+            at, place, to = max(rows, key=lambda r: r["r"]), (-6, 0), "right"
+            if key == "alike":
+                place, to = ((0, 7), "left") if name == "all" else ((-2, 7), "right")
+            elif name in ("units", "all"):  # whose beginnings lie over each other
                 at, place, to = min(rows, key=lambda r: r["r"]), (6, 0), "left"
-            else:
-                at, place, to = max(rows, key=lambda r: r["r"]), *SIDES[key, name == "all"]
             panel.annotate(
                 said, (at["r"], 100 * at["top1"]), place, textcoords="offset points",
                 ha=to, va="center", fontsize=8, color="#333333",

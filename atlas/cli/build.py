@@ -92,10 +92,11 @@ def build(
     from atlas.cli.command_line import command_line
     from atlas.cohort import load_cohort
     from atlas.features import check_kind
-    from atlas.folder import Measured, check_folder, write_folder
+    from atlas.folder import Measured, write_folder
     from atlas.reading import read_cohort
     from atlas.statistics import people_of
     from reconstruction.pipeline import check_quality
+    from reconstruction.storage import check_folder
 
     check_quality(quality)
     check_kind(features)

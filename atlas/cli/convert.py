@@ -63,6 +63,7 @@ def convert(
     """
     from atlas.exchange.formats import TABLE, WRITTEN, find_sources, read, to_table, write
     from reconstruction.errors import InputError
+    from reconstruction.storage import check_folder
     from reconstruction.template import load_template
 
     if to not in WRITTEN:
@@ -70,8 +71,7 @@ def convert(
     sources = find_sources(inputs, source)
     if tables := [s for s in sources if s.format == TABLE and to != "parquet"]:
         raise InputError(f"expected --to parquet for the table {tables[0].path}, got {to}; it holds no parameters.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, but {out} is a file; name another.")
+    check_folder(out)
     own = None if template is None else load_template(template)
     target = None if onto is None else load_template(onto)
     taken = {s.path.resolve() for s in sources}

@@ -45,7 +45,7 @@ def run_demo(out: Path, settings: "Settings", workers: int | None = None) -> Pat
 
     from atlas.cli.build import build
     from atlas.demo import DemoFolder, read_timings, simulate_videos, write_timings
-    from atlas.folder import check_folder
+    from reconstruction.storage import check_folder
 
     check_folder(out)
     folder = DemoFolder(out)

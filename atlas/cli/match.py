@@ -66,7 +66,7 @@ def match(
     from reconstruction.errors import InputError
     from reconstruction.pipeline import check_quality
     from reconstruction.sequence import STATEMENT, SUFFIXES, load
-    from reconstruction.storage import json_text, write_json
+    from reconstruction.storage import check_folder, json_text, write_json
 
     check_quality(quality)
     inputs = _recordings(inputs)
@@ -83,8 +83,8 @@ def match(
             )
     if out is not None and out.is_dir():
         raise InputError(f"expected a file for --out, but {out} is a folder; name a .json file in it.")
-    if report is not None and report.exists() and not report.is_dir():
-        raise InputError(f"expected a folder for --report, but {report} is a file; name another.")
+    if report is not None:
+        check_folder(report, "--report")
     console = make_console()
     with recording_bar(console) as bar:
         task = bar.add_task("matching", total=None)

@@ -43,12 +43,12 @@ def monitor(
     personal data; monitor.json and monitor.html name nobody.
     """
     from atlas.atlas_file import atlas_digest, load_atlas
-    from atlas.folder import check_folder
     from atlas.monitoring import add_files, load_stream, read_known, read_outcomes, save_stream, write_monitoring
     from atlas.monitoring import monitor as look
     from atlas.monitoring.page import write_page
     from atlas.monitoring.stream import FILE, Stream
     from reconstruction.sequence import STATEMENT
+    from reconstruction.storage import check_folder
 
     check_folder(out)
     reference, digest = load_atlas(atlas), atlas_digest(atlas)

@@ -190,9 +190,9 @@ def shows_simulated(recording: Path) -> bool:
 def _targets(recordings: list[Path], out: Path) -> dict[Path, Path]:
     """The parameter file of every recording; below its ``sub-*`` folder where it lies in one."""
     from reconstruction.errors import InputError
+    from reconstruction.storage import check_folder
 
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, but {out} is a file; name a folder.")
+    check_folder(out)
     targets: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     for recording in recordings:

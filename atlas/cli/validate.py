@@ -71,7 +71,6 @@ def validate(
     from atlas.cohort import load_cohort
     from atlas.custody import record
     from atlas.features import check_kind, feature_table, named_features, stimuli_of
-    from atlas.folder import check_folder
     from atlas.motion import motion_space
     from atlas.participants import read_participants
     from atlas.reading import read_cohort
@@ -93,6 +92,7 @@ def validate(
     from reconstruction import __version__
     from reconstruction.errors import InputError, Refused
     from reconstruction.pipeline import check_quality
+    from reconstruction.storage import check_folder
 
     if split not in (PERSON, SITE):
         raise InputError(f"expected --split person or site, got {split!r}; choose one of them.")
